@@ -1,0 +1,420 @@
+"""Frozen settings, read from one YAML file and the environment; every fault is reported at once."""
+
+from datetime import datetime
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import yaml
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from core.errors import ConfigurationError, Fault, raise_faults
+from core.source_settings import Frozen, Label, SourceSettings
+
+PRESET_DIRECTORY = Path(__file__).parent.parent / "customers" / "presets"
+ModelName = Literal["lead"]
+_LEAD: ModelName = "lead"
+
+
+class SimulationSettings(Frozen):
+    """The made-up company whose exports the demo reads."""
+
+    customers: int = Field(5000, ge=50)
+    months: int = Field(24, ge=12)
+    seed: int = 7
+    locale: Literal["ja", "en"] = "ja"
+
+
+class SurvivorshipSettings(Frozen):
+    """Which system wins a field: the order of systems, best first; within a system the newest value wins."""
+
+    default: tuple[str, ...] = ()
+    fields: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+
+
+class ConsentSettings(Frozen):
+    """What is allowed while a person has said nothing."""
+
+    profiling: bool = True
+    marketing: bool = False
+    transfer: bool = False
+
+
+class SignalSettings(Frozen):
+    """A named group of events that is counted over the windows.
+
+    An event belongs to the group when every given list has a pattern (`*` and `?`) that it matches.
+    """
+
+    label: Label
+    subject: Literal["engagement", "intent"] = "engagement"
+    type: tuple[str, ...] = ()
+    channel: tuple[str, ...] = ()
+    url: tuple[str, ...] = ()
+    unit: Label = Label(ja="回", en="times")
+
+    @model_validator(mode="after")
+    def _matches_something(self) -> Self:
+        if not (self.type or self.channel or self.url):
+            raise ValueError("give at least one of type, channel, url")
+        return self
+
+
+def _signal(ja: str, en: str, **match: Any) -> SignalSettings:
+    return SignalSettings(label=Label(ja=ja, en=en), **match)
+
+
+def default_signals() -> dict[str, SignalSettings]:
+    """The signs of interest that most companies' systems report, on the unified event types."""
+    return {
+        "web_visit": _signal("Webサイトの閲覧", "website visits", type=("web_visit",)),
+        "email_sent": _signal("メールの配信", "e-mails delivered", type=("email_delivered",)),
+        "email_open": _signal("メールの開封", "e-mail opens", type=("email_open",)),
+        "email_click": _signal("メールのクリック", "e-mail clicks", type=("email_click",)),
+        "form_fill": _signal("フォームの送信", "form submissions", type=("form_fill",)),
+        "webinar": _signal("セミナーへの参加", "webinar attendances", type=("webinar_attended",)),
+        "trade_fair": _signal("展示会での名刺交換", "trade-fair contacts", type=("trade_fair",)),
+        "sales_call": _signal("営業との電話", "calls with sales", type=("call",)),
+        "sales_meeting": _signal("営業との商談・打合せ", "meetings with sales", type=("meeting",)),
+        "product_use": _signal("製品の利用", "product uses", type=("product_use",)),
+        "purchase": _signal("購入", "purchases", type=("purchase",)),
+        "pricing_page": _signal(
+            "料金ページの閲覧",
+            "pricing-page visits",
+            subject="intent",
+            type=("web_visit",),
+            url=("*pricing*", "*price*"),
+        ),
+        "comparison_page": _signal(
+            "比較・事例ページの閲覧",
+            "comparison and case-study visits",
+            subject="intent",
+            type=("web_visit",),
+            url=("*compar*", "*case*"),
+        ),
+        "help_page": _signal(
+            "ヘルプの閲覧", "help-page visits", subject="intent", type=("web_visit",), url=("*help*", "*support*")
+        ),
+        "cancellation_page": _signal(
+            "解約ページの閲覧", "cancellation-page visits", subject="intent", type=("web_visit",), url=("*cancel*",)
+        ),
+    }
+
+
+class FeatureSettings(Frozen):
+    """What is counted, over which windows, and how long a feature row may be used."""
+
+    windows_days: tuple[int, ...] = (1, 7, 30, 90, 180)
+    signals: dict[str, SignalSettings] = Field(default_factory=default_signals)
+    profile_fields: tuple[str, ...] = ("industry", "prefecture", "lead_source")
+    ttl_days: int = Field(400, ge=1, description="A feature row older than this is not used.")
+
+    @field_validator("windows_days")
+    @classmethod
+    def _ascending(cls, windows: tuple[int, ...]) -> tuple[int, ...]:
+        if not windows or list(windows) != sorted(set(windows)) or windows[0] < 1:
+            raise ValueError("give ascending whole days of at least 1, each once")
+        return windows
+
+
+class LabelSettings(Frozen):
+    """What counts as success and how far ahead it is looked for."""
+
+    horizon_days: int = Field(90, ge=1)
+    attribution: Literal["contacts", "account"] = "contacts"
+
+
+class EligibilitySettings(Frozen):
+    """Who is scored and trained on, beyond: known, not won yet, profiling not refused."""
+
+    open_deal: Literal["any", "required", "excluded"] = "any"
+
+
+class SpineSettings(Frozen):
+    """At which moments the past is looked at: calendar marks in the business time zone, or a time after arrival."""
+
+    kind: Literal["calendar", "after_arrival"] = "calendar"
+    every: Literal["month", "week"] = "month"
+    hours_after_arrival: float = Field(24, ge=0)
+    start: datetime | None = Field(None, description="No as-of before this moment.")
+
+    @field_validator("start")
+    @classmethod
+    def _aware(cls, start: datetime | None) -> datetime | None:
+        return _require_offset(start)
+
+
+class SplitSettings(Frozen):
+    """Shares of the as-of moments, from the newest backwards; the gap between two parts keeps their labels apart."""
+
+    test_share: float = Field(0.2, gt=0, lt=1)
+    calibration_share: float = Field(0.2, gt=0, lt=1)
+    gap_days: int | None = Field(None, ge=0, description="Default: the label's horizon.")
+
+
+class EstimatorSettings(Frozen):
+    """LightGBM with shallow trees, so that exact reasons stay cheap."""
+
+    max_rounds: int = Field(600, ge=1)
+    early_stopping_rounds: int = Field(50, ge=1)
+    learning_rate: float = Field(0.05, gt=0, le=1)
+    num_leaves: int = Field(15, ge=2)
+    max_depth: int = Field(6, ge=1)
+    min_data_in_leaf: int = Field(40, ge=1)
+    feature_fraction: float = Field(0.7, gt=0, le=1)
+    lambda_l2: float = Field(5.0, ge=0)
+    seed: int = 0
+
+
+class PointsRule(Frozen):
+    """One line of the company's own points rules: so many points for each counted feature, up to a maximum."""
+
+    feature: str
+    points: float
+    at_most: float | None = None
+
+
+class PromotionSettings(Frozen):
+    """What a model must show before it becomes champion."""
+
+    min_positives: int = Field(40, ge=1, description="Won rows needed in the test part.")
+    min_auc: float = Field(0.55, ge=0, le=1)
+    max_ece: float = Field(0.05, gt=0)
+    max_worse_logloss: float = Field(1.02, ge=1, description="Allowed ratio to the champion's log-loss.")
+
+
+class ModelSettings(Frozen):
+    """One model: what it predicts, for whom, and how it is judged."""
+
+    label: LabelSettings = LabelSettings()
+    eligible: EligibilitySettings = EligibilitySettings()
+    spine: SpineSettings = SpineSettings()
+    split: SplitSettings = SplitSettings()
+    estimator: EstimatorSettings = EstimatorSettings()
+    points: tuple[PointsRule, ...] = ()
+    promotion: PromotionSettings = PromotionSettings()
+
+
+class GradeSettings(Frozen):
+    """Lowest score (percentile 1-100) of each grade; D is the rest."""
+
+    a: int = Field(90, ge=1, le=100)
+    b: int = Field(70, ge=1, le=100)
+    c: int = Field(40, ge=1, le=100)
+
+    @model_validator(mode="after")
+    def _descending(self) -> Self:
+        if not self.a > self.b > self.c:
+            raise ValueError("the cuts must fall from a to c")
+        return self
+
+
+class HotSettings(Frozen):
+    """A lead turns hot at the enter cut and stays so until it falls below the leave cut (probabilities)."""
+
+    enter: float = Field(0.25, gt=0, lt=1)
+    leave: float = Field(0.15, gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _hysteresis(self) -> Self:
+        if self.leave > self.enter:
+            raise ValueError("leave must not be above enter")
+        return self
+
+
+class Settings(BaseSettings):
+    """Everything that a run depends on.
+
+    Environment variables `KIZASHI_<KEY>` (nested keys joined by two underscores) win over the file;
+    `KIZASHI_HOME` is the workspace.
+    """
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        env_prefix="KIZASHI_",
+        env_nested_delimiter="__",
+        nested_model_default_partial_update=True,
+    )
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
+    home: Path
+    locale: Literal["ja", "en"] = "ja"
+    timezone: str = "Asia/Tokyo"
+    as_of: datetime | None = Field(None, description="The moment to score for; default: just after the newest fact.")
+    real_data: Path = Path("../shared/data")
+    database_url: str | None = Field(None, description="SQLAlchemy URL; default: SQLite in the workspace.", repr=False)
+    tracking_uri: str | None = Field(None, description="MLflow server; default: SQLite in the workspace.", repr=False)
+    simulate: SimulationSettings | None = None
+    sources: tuple[SourceSettings, ...]
+    survivorship: SurvivorshipSettings = SurvivorshipSettings()
+    consent: ConsentSettings = ConsentSettings()
+    features: FeatureSettings = FeatureSettings()
+    models: dict[ModelName, ModelSettings] = Field(default_factory=lambda: {_LEAD: ModelSettings()}, min_length=1)
+    grades: GradeSettings = GradeSettings()
+    hot: HotSettings = HotSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment first, then what the file said."""
+        del settings_cls, dotenv_settings, file_secret_settings
+        return env_settings, init_settings
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, zone: str) -> str:
+        try:
+            ZoneInfo(zone)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"{zone!r} is no time zone; write for example Asia/Tokyo") from error
+        return zone
+
+    @field_validator("as_of")
+    @classmethod
+    def _aware(cls, as_of: datetime | None) -> datetime | None:
+        return _require_offset(as_of)
+
+    @field_validator("sources")
+    @classmethod
+    def _names_once(cls, sources: tuple[SourceSettings, ...]) -> tuple[SourceSettings, ...]:
+        names = [source.name for source in sources]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"source names must be unique; twice: {', '.join(twice)}")
+        if not names:
+            raise ValueError("name at least one source")
+        return sources
+
+    def resolve_path(self, pattern: str) -> Path:
+        """Fill in `{home}` and `{real_data}` of a source's path."""
+        return Path(pattern.replace("{home}", str(self.home)).replace("{real_data}", str(self.real_data)))
+
+
+def _require_offset(moment: datetime | None) -> datetime | None:
+    if moment is not None and moment.tzinfo is None:
+        raise ValueError("give the offset too, for example 2026-10-01T00:00:00+09:00")
+    return moment
+
+
+def load_settings(path: Path, preset_directory: Path = PRESET_DIRECTORY) -> Settings:
+    """Read a configuration.
+
+    Args:
+        path: YAML file, which may lie over another one (`extends: other.yaml`); its stem names the configuration and,
+            unless `home` is given, the workspace `data/<stem>`.
+        preset_directory: where the shipped source mappings lie.
+
+    Raises:
+        ConfigurationError: the file is missing, no YAML, or has faults; all of them are listed.
+    """
+    raw = _read_with_base(path)
+    raw.setdefault("name", path.stem)
+    raw.setdefault("home", str(Path("data") / str(raw["name"])))
+    faults: list[Fault] = []
+    if isinstance(raw.get("sources"), list):
+        raw["sources"] = [
+            _lay_over_preset(entry, preset_directory, f"sources.{index}", faults)
+            for index, entry in enumerate(raw["sources"])
+        ]
+    settings: Settings | None = None
+    try:
+        settings = Settings(**raw)
+    except ValidationError as error:
+        faults += [_explain(fault) for fault in error.errors()]
+    raise_faults(
+        ConfigurationError, f"the configuration {path}", faults, "correct the file or the environment variable"
+    )
+    assert settings is not None
+    return settings
+
+
+def _read_with_base(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """The file's keys laid over those of the file that it `extends` (a path relative to it), if any."""
+    if path.resolve() in seen:
+        raise ConfigurationError(f"the configuration {path} extends itself", "a chain with an end", "remove extends")
+    raw = _read_yaml(path, f"the configuration {path}")
+    base = raw.pop("extends", None)
+    if base is None:
+        return raw
+    return _merge(_read_with_base(path.parent / str(base), (*seen, path.resolve())), raw)
+
+
+def _read_yaml(path: Path, what: str) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise ConfigurationError(f"{what} does not exist", "", f"looked from {Path.cwd()}; check the path") from error
+    except (IsADirectoryError, PermissionError) as error:
+        raise ConfigurationError(f"{what} cannot be read", "a readable file", "check the path") from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{what} is not UTF-8", "a UTF-8 file", "save it as UTF-8") from error
+    try:
+        raw = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f" in line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "it cannot be parsed"
+        raise ConfigurationError(f"{what} is no valid YAML{place} ({problem})", "", "correct the line") from error
+    if not isinstance(raw, dict):
+        raise ConfigurationError(f"{what} holds {type(raw).__name__}", "keys with values", "see conf/demo.yaml")
+    return raw
+
+
+def _lay_over_preset(entry: Any, directory: Path, place: str, faults: list[Fault]) -> Any:
+    """The preset's mapping with the configuration's own keys laid over it; sections are merged key by key."""
+    if not isinstance(entry, dict) or not isinstance(entry.get("preset"), str):
+        return entry
+    known = sorted(file.stem for file in directory.glob("*.yaml"))
+    if entry["preset"] not in known:
+        faults.append(Fault(f"{place}.preset", f"{entry['preset']!r} is unknown; there are {', '.join(known)}"))
+        return entry
+    preset = _read_yaml(directory / f"{entry['preset']}.yaml", f"the preset {entry['preset']}")
+    return _merge(preset, entry)
+
+
+def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for key, value in above.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _merge(merged[key], value) if both else value
+    return merged
+
+
+def _explain(error: Any) -> Fault:
+    """Turn a pydantic error into a sentence, with a suggestion for a mistyped key."""
+    place = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        wrong = str(error["loc"][-1])
+        close = get_close_matches(wrong, sorted(_all_keys(Settings)), n=1)
+        return Fault(place, f"unknown key {wrong!r}" + (f", did you mean {close[0]!r}?" if close else ""))
+    if error["type"] == "missing":
+        return Fault(place, "is missing")
+    message = str(error["msg"]).removeprefix("Value error, ")
+    shown = error["input"]
+    return Fault(place, message + (f" (found {shown!r})" if isinstance(shown, str | int | float) else ""))
+
+
+def _all_keys(model: type[BaseModel], seen: set[type[BaseModel]] | None = None) -> set[str]:
+    """Every key that a configuration may hold, at any depth."""
+    seen = seen if seen is not None else set()
+    if model in seen:
+        return set()
+    seen.add(model)
+    keys = set(model.model_fields)
+    for field in model.model_fields.values():
+        stack: list[Any] = [field.annotation]
+        while stack:
+            annotation = stack.pop()
+            if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+                keys |= _all_keys(annotation, seen)
+            stack.extend(getattr(annotation, "__args__", ()))
+    return keys

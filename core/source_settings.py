@@ -1,0 +1,320 @@
+"""How a file or a SQL table of another system is mapped to the unified tables: `sources` in a configuration."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+KeyKind = Literal["email", "login", "cookie"]
+KnownAt = Literal["created", "export", "history"]
+CustomType = Literal["number", "category", "boolean", "date"]
+OutcomeName = Literal["open", "won", "lost"]
+Scalar = str | int | float | bool
+
+
+class Frozen(BaseModel):
+    """A part of the configuration: never changed after reading, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Label(Frozen):
+    """What people call a thing, in Japanese and in English."""
+
+    ja: str
+    en: str
+
+
+class Column(Frozen):
+    """Where a value comes from: a column of the source, or a constant, with optional translation.
+
+    Written as a plain string it names a column: `email: Email`. Written in full:
+    `type: {column: activityTypeId, map: {"1": web_visit}, otherwise: other}`.
+    """
+
+    column: str | None = None
+    constant: Scalar | None = None
+    json_key: str | None = Field(None, description="The column holds a JSON object as text; take this key of it.")
+    map: dict[str, str] = Field(default_factory=dict, description="Source value to unified value.")
+    otherwise: str | None = Field(None, description="For values that `map` lacks; absent: the value is kept as it is.")
+    separator: str | None = Field(None, description="The column holds several values with this between them.")
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        if (self.column is None) == (self.constant is None):
+            raise ValueError("name either a column or a constant")
+        return self
+
+
+def _as_column(value: object) -> object:
+    return {"column": value} if isinstance(value, str) else value
+
+
+ColumnRef = Annotated[Column, BeforeValidator(_as_column)]
+
+
+class PersonRef(Frozen):
+    """Whom a row is about: a record of a system, or whoever owns a key such as an e-mail address or a cookie.
+
+    `{column: leadId}` is a record of the source's own system, `{column: LeadId, system: salesforce}` of another one,
+    `{column: cookie, key: cookie}` the holder of a key.
+    """
+
+    column: ColumnRef
+    system: str | None = None
+    key: KeyKind | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if self.system and self.key:
+            raise ValueError("name either a system or a key")
+        return self
+
+
+def _as_person(value: object) -> object:
+    if isinstance(value, str):
+        return ({"column": value},)
+    return (value,) if isinstance(value, dict) else value
+
+
+PersonRefs = Annotated[
+    tuple[PersonRef, ...],
+    BeforeValidator(_as_person),
+    Field(min_length=1, description="Alternatives; the first that is not blank in a row is used."),
+]
+
+
+class Section(Frozen):
+    """What all sections share."""
+
+    where: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict, description="Use only rows whose column holds one of these values."
+    )
+
+
+class FieldColumn(Column):
+    """A field of a person and since when its value was known."""
+
+    known_at: KnownAt | None = Field(None, description="Overrides the section's declaration for this field.")
+
+
+class CustomField(FieldColumn):
+    """A field of the company's own that becomes a feature."""
+
+    type: CustomType
+    label: Label | None = None
+
+
+FieldRef = Annotated[FieldColumn, BeforeValidator(_as_column)]
+
+
+class KeyColumn(Column):
+    """A column that identifies the person: rows with equal keys are one person."""
+
+    kind: KeyKind
+    known_at: KnownAt | None = None
+
+
+class PeopleSection(Section):
+    """Each row is a record of a person.
+
+    `known_at` declares since when the row's values were known: `export` (the safe default: the time of the export),
+    `created` (they were typed in when the record was made and stay as they are), `history` (a `history` section lists
+    every later change, so values are rolled back to what they were).
+    """
+
+    id: ColumnRef
+    created_at: ColumnRef | None = None
+    recorded_at: ColumnRef | None = None
+    known_at: KnownAt = "export"
+    fields: dict[str, FieldRef] = Field(default_factory=dict)
+    custom: dict[str, CustomField] = Field(default_factory=dict)
+    keys: tuple[KeyColumn, ...] = ()
+
+
+class HistorySection(Section):
+    """Each row is a change of one field of a person (old value, new value, when)."""
+
+    person: PersonRefs
+    field: ColumnRef = Field(description="Holds the name of the field; `map` turns it into the unified name.")
+    old: ColumnRef
+    new: ColumnRef
+    changed_at: ColumnRef
+    recorded_at: ColumnRef | None = None
+
+
+class LinksSection(Section):
+    """Each row says that two records are one person, and since when that is known."""
+
+    left: PersonRefs
+    right: PersonRefs
+    linked_at: ColumnRef
+    rule: str = "source_link"
+
+
+class EventsSection(Section):
+    """Each row is something that a person did, or that was done to them."""
+
+    id: ColumnRef | None = Field(None, description="Unique within the source; absent: derived from the row's content.")
+    person: PersonRefs
+    type: ColumnRef
+    channel: ColumnRef | None = None
+    occurred_at: ColumnRef
+    recorded_at: ColumnRef | None = None
+    amount: ColumnRef | None = None
+    is_bot: ColumnRef | None = None
+    properties: dict[str, ColumnRef] = Field(default_factory=dict)
+
+
+class AccountsSection(Section):
+    """Each row is a company."""
+
+    id: ColumnRef
+    name: ColumnRef
+    domain: ColumnRef | None = None
+    industry: ColumnRef | None = None
+    employees: ColumnRef | None = None
+    created_at: ColumnRef | None = None
+
+
+class DealsSection(Section):
+    """Each row is a deal. Without `outcome` the outcome is read from the deal's stages."""
+
+    id: ColumnRef
+    person: PersonRefs | None = Field(None, description="The one person of the deal; several go into `deal_people`.")
+    account: ColumnRef | None = None
+    owner: ColumnRef | None = None
+    campaign: ColumnRef | None = None
+    opened_at: ColumnRef
+    closed_at: ColumnRef | None = None
+    recorded_at: ColumnRef | None = None
+    outcome: ColumnRef | None = None
+    amount: ColumnRef | None = None
+    lost_reason: ColumnRef | None = None
+
+
+class DealStagesSection(Section):
+    """Each row is a stage that a deal entered."""
+
+    deal: ColumnRef
+    stage: ColumnRef
+    entered_at: ColumnRef
+    recorded_at: ColumnRef | None = None
+    amount: ColumnRef | None = None
+    outcomes: dict[str, OutcomeName] = Field(
+        default_factory=dict, description="Stages that end a deal; a stage that is not named leaves it open."
+    )
+
+
+class DealPeopleSection(Section):
+    """Each row is a person's part in a deal."""
+
+    deal: ColumnRef
+    person: PersonRefs
+    role: ColumnRef | None = None
+    recorded_at: ColumnRef | None = None
+
+
+class ContractsSection(Section):
+    """Each row is a running agreement."""
+
+    id: ColumnRef
+    person: PersonRefs | None = None
+    account: ColumnRef | None = None
+    plan: ColumnRef | None = None
+    started_at: ColumnRef
+    renews_at: ColumnRef | None = None
+    cancelled_at: ColumnRef | None = None
+    recurring_amount: ColumnRef | None = None
+
+
+class CampaignsSection(Section):
+    """Each row is a campaign."""
+
+    id: ColumnRef
+    name: ColumnRef
+    channel: ColumnRef | None = None
+    cost: ColumnRef | None = None
+    started_at: ColumnRef | None = None
+    ended_at: ColumnRef | None = None
+
+
+class StaffSection(Section):
+    """Each row is a salesperson."""
+
+    id: ColumnRef
+    name: ColumnRef
+    email: ColumnRef | None = None
+    team: ColumnRef | None = None
+    daily_capacity: ColumnRef | None = None
+
+
+class ConsentsSection(Section):
+    """Each row is a permission given or withdrawn."""
+
+    person: PersonRefs
+    purpose: ColumnRef
+    granted: ColumnRef
+    at: ColumnRef
+
+
+class SourceSettings(Frozen):
+    """One export file or SQL table, and everything that can be read from it."""
+
+    name: str = Field(pattern=r"^[a-z0-9_]+$")
+    preset: str | None = Field(None, description="A shipped mapping that these keys are laid over.")
+    system: str = Field(pattern=r"^[a-z0-9_]+$", description="The system that the rows come from.")
+    path: str | None = Field(None, description="A file or a glob; {home} and {real_data} are replaced.")
+    format: Literal["csv", "tsv", "parquet", "excel", "sql"] = "csv"
+    encoding: str = "utf-8"
+    sheet: str | None = None
+    url_env: str | None = Field(None, description="For sql: the environment variable that holds the SQLAlchemy URL.")
+    query: str | None = Field(None, description="For sql: the SELECT statement.")
+    timezone: str | None = Field(None, description="For times without an offset; without it such rows are quarantined.")
+    time_format: str | None = Field(None, description="strptime pattern for times that are not ISO 8601.")
+    delay_hours: float = Field(0, ge=0, description="Assumed time until a fact was recorded, where none is recorded.")
+    exported_at: str | None = Field(None, description="When the export was taken; default: the run's as-of.")
+    optional: bool = Field(False, description="A missing file is reported instead of refused.")
+
+    people: PeopleSection | None = None
+    history: HistorySection | None = None
+    links: LinksSection | None = None
+    events: EventsSection | None = None
+    accounts: AccountsSection | None = None
+    deals: DealsSection | None = None
+    deal_stages: DealStagesSection | None = None
+    deal_people: DealPeopleSection | None = None
+    contracts: ContractsSection | None = None
+    campaigns: CampaignsSection | None = None
+    staff: StaffSection | None = None
+    consents: ConsentsSection | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.format == "sql" and not (self.url_env and self.query):
+            raise ValueError("a sql source needs url_env and query")
+        if self.format != "sql" and not self.path:
+            raise ValueError("a file source needs path")
+        if not self.sections():
+            raise ValueError(f"maps to nothing; give at least one of {', '.join(_SECTIONS)}")
+        return self
+
+    def sections(self) -> dict[str, Section]:
+        """The mappings that are given, by their keys."""
+        given = ((name, getattr(self, name)) for name in _SECTIONS)
+        return {name: section for name, section in given if section is not None}
+
+
+_SECTIONS = (
+    "people",
+    "history",
+    "links",
+    "events",
+    "accounts",
+    "deals",
+    "deal_stages",
+    "deal_people",
+    "contracts",
+    "campaigns",
+    "staff",
+    "consents",
+)

@@ -1,0 +1,188 @@
+"""The workspace on disk: atomic files, and generations of tables that are published all at once."""
+
+import hashlib
+import itertools
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+from filelock import FileLock, Timeout
+
+from core.errors import BusyError, MissingStageError
+from core.tables import TABLES
+
+_POINTER = "current.json"
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write beside, flush to disk, then rename: a reader sees the old file or the new one, never half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with beside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON object atomically; times become ISO 8601."""
+    text = json.dumps(content, ensure_ascii=False, indent=2, sort_keys=True, default=_as_json)
+    write_atomically(path, (text + "\n").encode())
+
+
+def _as_json(value: object) -> str:
+    if isinstance(value, datetime | Path):
+        return value.isoformat() if isinstance(value, datetime) else str(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def write_parquet(path: Path, table: pa.Table) -> None:
+    """Write a Parquet file atomically, with microsecond times (Spark refuses finer ones)."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        pq.write_table(table, beside, compression="zstd", coerce_timestamps="us")
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def fingerprint(*parts: object) -> str:
+    """A short stable hash of the parts' texts; files are hashed by content.
+
+    >>> fingerprint("a", 1) == fingerprint("a", 1)
+    True
+    >>> fingerprint("a", 1) == fingerprint("a1")
+    False
+    """
+    digest = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, Path):
+            with part.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+        else:
+            digest.update(str(part).encode())
+        digest.update(b"\x00")
+    return digest.hexdigest()[:16]
+
+
+def connect_duckdb(threads: int | None = None) -> duckdb.DuckDBPyConnection:
+    """A fresh in-memory DuckDB in UTC that needs no network and spills to the system's temporary folder."""
+    connection = duckdb.connect(":memory:")
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET autoinstall_known_extensions = false")
+    if threads is not None:
+        connection.execute(f"SET threads = {int(threads)}")
+    return connection
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The folder that holds all that a configuration's runs make.
+
+    Stages publish *generations*: a folder is written under a temporary name, renamed, and only then named by
+    `current.json`. Whoever is killed in between leaves the former generation in force.
+    """
+
+    home: Path
+
+    def path(self, *parts: str) -> Path:
+        """A path inside the workspace; nothing is created."""
+        return self.home.joinpath(*parts)
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the workspace for one writing command.
+
+        Raises:
+            BusyError: another command holds it.
+        """
+        self.home.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.home / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            raise BusyError(
+                f"another command is working in {self.home}", "one at a time", "wait until it has ended, then try again"
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @contextmanager
+    def publish(self, stage: str, key: str, manifest: dict[str, Any]) -> Iterator[Path]:
+        """Write a generation of `stage`; it comes into force when the block ends without an error.
+
+        Args:
+            stage: folder inside the workspace, for example `customers`.
+            key: begins the generation's folder name.
+            manifest: stored beside the pointer; may be filled inside the block.
+        """
+        folder = self.path(stage)
+        # A name never used before: renaming over the generation in force would leave a moment without any.
+        target = next(name for n in itertools.count() if not (name := folder / f"{key}-{n}").exists())
+        beside = folder / f".{target.name}.{os.getpid()}.tmp"
+        shutil.rmtree(beside, ignore_errors=True)
+        beside.mkdir(parents=True)
+        try:
+            yield beside
+            beside.rename(target)
+            write_json(folder / _POINTER, {**manifest, "generation": target.name})
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+        for old in folder.iterdir():
+            if old.is_dir() and old.name != target.name:
+                shutil.rmtree(old, ignore_errors=True)
+
+    def manifest(self, stage: str) -> dict[str, Any] | None:
+        """What was stored with the generation in force, or None when there is none."""
+        pointer = self.path(stage, _POINTER)
+        if not pointer.exists():
+            return None
+        loaded: dict[str, Any] = json.loads(pointer.read_text(encoding="utf-8"))
+        return loaded
+
+    def current(self, stage: str) -> Path:
+        """The folder of the generation in force.
+
+        Raises:
+            MissingStageError: the stage has never been completed in this workspace.
+        """
+        manifest = self.manifest(stage)
+        if manifest is None:
+            raise MissingStageError(
+                f"{self.home} holds no {stage} yet", "the stage before to have run", "run `kizashi run` first"
+            )
+        return self.path(stage, str(manifest["generation"]))
+
+    def table_path(self, name: str) -> Path:
+        """The Parquet file of a unified table of the generation in force."""
+        return self.current("customers") / f"{TABLES[name].name}.parquet"
+
+    def read_table(self, name: str, columns: list[str] | None = None) -> pa.Table:
+        """A unified table of the generation in force."""
+        return pq.read_table(self.table_path(name), columns=columns)
+
+    def tables(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Make every unified table of the generation in force visible to DuckDB as a view of its name."""
+        folder = self.current("customers")
+        for name in TABLES:
+            connection.execute(
+                f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM read_parquet($file)".replace(
+                    "$file", "'" + str(folder / f"{name}.parquet").replace("'", "''") + "'"
+                )
+            )

@@ -1,0 +1,365 @@
+"""The unified tables: the interface between folders, checked at every boundary."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pandas as pd
+import pandera.pandas as pandera
+import pyarrow as pa
+
+from core.errors import TableError
+
+TEXT = pa.string()
+NUMBER = pa.float64()
+WHOLE = pa.int64()
+FLAG = pa.bool_()
+# Microseconds: Spark refuses nanoseconds. UTC with time zone: naive times break point-in-time joins quietly.
+MOMENT = pa.timestamp("us", tz="UTC")
+
+
+@dataclass(frozen=True)
+class ColumnSpec:
+    """One column: its type, whether it may be blank, whether it is a key, and which values it may hold."""
+
+    type: pa.DataType
+    nullable: bool = False
+    unique: bool = False
+    allowed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class TableSpec:
+    """One unified table; `order` are the columns its rows are sorted by, so that equal input gives equal files."""
+
+    name: str
+    row_is: str
+    columns: Mapping[str, ColumnSpec]
+    order: tuple[str, ...]
+    _frame_schema: list[pandera.DataFrameSchema] = field(default_factory=list, repr=False, compare=False)
+
+    @property
+    def arrow_schema(self) -> pa.Schema:
+        """The Parquet schema of the table."""
+        return pa.schema([pa.field(name, spec.type, nullable=spec.nullable) for name, spec in self.columns.items()])
+
+    @property
+    def frame_schema(self) -> pandera.DataFrameSchema:
+        """The same columns as a pandera schema over Arrow-backed frames."""
+        if not self._frame_schema:
+            self._frame_schema.append(
+                pandera.DataFrameSchema(
+                    {
+                        name: pandera.Column(
+                            pd.ArrowDtype(spec.type),
+                            nullable=spec.nullable,
+                            unique=spec.unique,
+                            checks=[pandera.Check.isin(list(spec.allowed))] if spec.allowed else [],
+                        )
+                        for name, spec in self.columns.items()
+                    },
+                    strict=True,
+                    ordered=True,
+                    name=self.name,
+                )
+            )
+        return self._frame_schema[0]
+
+    def empty(self) -> pa.Table:
+        """The table without rows."""
+        return self.arrow_schema.empty_table()
+
+    def check(self, table: pa.Table) -> pa.Table:
+        """Return the table with exactly the agreed columns, types and values, sorted.
+
+        Raises:
+            TableError: columns are missing or superfluous, or values break the schema; all faults are listed,
+                without the values themselves, since those may be personal.
+        """
+        missing = [name for name in self.columns if name not in table.column_names]
+        extra = [name for name in table.column_names if name not in self.columns]
+        if missing or extra:
+            raise TableError(
+                f"table {self.name} lacks {missing or 'nothing'} and has {extra or 'nothing'} too many",
+                f"the columns {list(self.columns)}",
+                "correct the step that writes it",
+            )
+        try:
+            # Nullability is checked by pandera below, with a better message than the cast gives.
+            lenient = pa.schema([pa.field(name, spec.type) for name, spec in self.columns.items()])
+            typed = table.select(list(self.columns)).cast(lenient)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            raise TableError(f"table {self.name} has a column of another type ({error})", "", "") from error
+        try:
+            self.frame_schema.validate(typed.to_pandas(types_mapper=pd.ArrowDtype), lazy=True)
+        except pandera.errors.SchemaErrors as error:
+            cases = error.failure_cases.groupby(["column", "check"], dropna=False).size()
+            faults = ", ".join(f"{column}: {check} fails in {count} rows" for (column, check), count in cases.items())
+            raise TableError(f"table {self.name} breaks its schema ({faults})", "", "") from error
+        if self.order:
+            typed = typed.sort_by([(name, "ascending") for name in self.order])
+        return typed.cast(self.arrow_schema)
+
+
+def _text(unique: bool = False) -> ColumnSpec:
+    return ColumnSpec(TEXT, unique=unique)
+
+
+_OPTIONAL_TEXT = ColumnSpec(TEXT, nullable=True)
+_OPTIONAL_NUMBER = ColumnSpec(NUMBER, nullable=True)
+_MOMENT = ColumnSpec(MOMENT)
+_OPTIONAL_MOMENT = ColumnSpec(MOMENT, nullable=True)
+_FLAG = ColumnSpec(FLAG)
+OUTCOMES = ("open", "won", "lost")
+PURPOSES = ("marketing", "profiling", "transfer")
+# A fact hangs on the record that told it, not only on today's person: as-of queries join (system, source_id) with
+# `identities` as they were known then. `customer_id` beside it is today's answer, for people who look.
+_RECORD = {"customer_id": _text(), "system": _text(), "source_id": _text()}
+
+PERSON_FIELDS = (
+    "email",
+    "login",
+    "last_name",
+    "first_name",
+    "full_name",
+    "last_name_kana",
+    "first_name_kana",
+    "full_name_kana",
+    "company",
+    "title",
+    "department",
+    "rank",
+    "industry",
+    "employees",
+    "annual_revenue",
+    "phone",
+    "postal_code",
+    "prefecture",
+    "address",
+    "country",
+    "lead_source",
+    "lead_status",
+)
+
+CUSTOMERS = TableSpec(
+    "customers",
+    "a person, known or anonymous",
+    {
+        "customer_id": _text(unique=True),
+        "kind": ColumnSpec(TEXT, allowed=("known", "anonymous")),
+        **dict.fromkeys(PERSON_FIELDS, _OPTIONAL_TEXT),
+        "mail_domain": _OPTIONAL_TEXT,
+        "mail_kind": ColumnSpec(TEXT, nullable=True, allowed=("business", "free", "shared")),
+        "account_id": _OPTIONAL_TEXT,
+        "consent_marketing": _FLAG,
+        "consent_profiling": _FLAG,
+        "consent_transfer": _FLAG,
+        "records": ColumnSpec(WHOLE),
+        "first_seen_at": _MOMENT,
+    },
+    ("customer_id",),
+)
+IDENTITIES = TableSpec(
+    "identities",
+    "a link of a source record, login or cookie to a person, from linked_at until ended_at (blank: still)",
+    {
+        "system": _text(),
+        "source_id": _text(),
+        "customer_id": _text(),
+        "rule": _text(),
+        "probability": ColumnSpec(NUMBER),
+        "linked_at": _MOMENT,
+        "ended_at": _OPTIONAL_MOMENT,
+        "run": _text(),
+    },
+    ("system", "source_id", "linked_at"),
+)
+IDENTITY_CHANGES = TableSpec(
+    "identity_changes",
+    "a merge or split of people",
+    {
+        "old_id": _text(),
+        "new_id": _text(),
+        "changed_at": _MOMENT,
+        "kind": ColumnSpec(TEXT, allowed=("merge", "split")),
+        "reason": _text(),
+        "run": _text(),
+    },
+    ("changed_at", "old_id", "new_id"),
+)
+ATTRIBUTES = TableSpec(
+    "attributes",
+    "a value that a field took",
+    {
+        **_RECORD,
+        "field": _text(),
+        "value": _OPTIONAL_TEXT,
+        "occurred_at": _MOMENT,
+        "recorded_at": _MOMENT,
+        "recorded_assumed": _FLAG,
+    },
+    ("system", "source_id", "field", "occurred_at", "recorded_at", "value"),
+)
+ACCOUNTS = TableSpec(
+    "accounts",
+    "a company",
+    {
+        "account_id": _text(unique=True),
+        "name": _text(),
+        "normalised_name": _text(),
+        "domain": _OPTIONAL_TEXT,
+        "industry": _OPTIONAL_TEXT,
+        "employees": _OPTIONAL_NUMBER,
+    },
+    ("account_id",),
+)
+EVENTS = TableSpec(
+    "events",
+    "something a person did, or that was done to them",
+    {
+        "event_id": _text(unique=True),
+        **_RECORD,
+        "channel": _text(),
+        "type": _text(),
+        "occurred_at": _MOMENT,
+        "recorded_at": _MOMENT,
+        "recorded_assumed": _FLAG,
+        "amount": _OPTIONAL_NUMBER,
+        "url": _OPTIONAL_TEXT,
+        "properties": _OPTIONAL_TEXT,
+        "is_bot": _FLAG,
+    },
+    ("occurred_at", "event_id"),
+)
+DEALS = TableSpec(
+    "deals",
+    "an opportunity as it stands today",
+    {
+        "deal_id": _text(unique=True),
+        "system": _text(),
+        "account_id": _OPTIONAL_TEXT,
+        "owner_id": _OPTIONAL_TEXT,
+        "campaign_id": _OPTIONAL_TEXT,
+        "outcome": ColumnSpec(TEXT, allowed=OUTCOMES),
+        "opened_at": _MOMENT,
+        "closed_at": _OPTIONAL_MOMENT,
+        "recorded_at": _MOMENT,
+        "amount": _OPTIONAL_NUMBER,
+        "lost_reason": _OPTIONAL_TEXT,
+    },
+    ("deal_id",),
+)
+DEAL_STAGES = TableSpec(
+    "deal_stages",
+    "a stage that a deal entered; the last one of a closed deal carries its outcome",
+    {
+        "deal_id": _text(),
+        "stage": _text(),
+        "outcome": ColumnSpec(TEXT, allowed=OUTCOMES),
+        "entered_at": _MOMENT,
+        "recorded_at": _MOMENT,
+        "amount": _OPTIONAL_NUMBER,
+    },
+    ("deal_id", "entered_at", "recorded_at", "stage"),
+)
+DEAL_PEOPLE = TableSpec(
+    "deal_people",
+    "a person's part in a deal",
+    {"deal_id": _text(), **_RECORD, "role": _OPTIONAL_TEXT, "recorded_at": _MOMENT},
+    ("deal_id", "system", "source_id"),
+)
+CONTRACTS = TableSpec(
+    "contracts",
+    "a running agreement",
+    {
+        "contract_id": _text(unique=True),
+        "customer_id": _OPTIONAL_TEXT,
+        "system": _OPTIONAL_TEXT,
+        "source_id": _OPTIONAL_TEXT,
+        "account_id": _OPTIONAL_TEXT,
+        "plan": _OPTIONAL_TEXT,
+        "started_at": _MOMENT,
+        "renews_at": _OPTIONAL_MOMENT,
+        "cancelled_at": _OPTIONAL_MOMENT,
+        "recurring_amount": _OPTIONAL_NUMBER,
+    },
+    ("contract_id",),
+)
+CAMPAIGNS = TableSpec(
+    "campaigns",
+    "a campaign or source",
+    {
+        "campaign_id": _text(unique=True),
+        "name": _text(),
+        "channel": _OPTIONAL_TEXT,
+        "cost": _OPTIONAL_NUMBER,
+        "started_at": _OPTIONAL_MOMENT,
+        "ended_at": _OPTIONAL_MOMENT,
+    },
+    ("campaign_id",),
+)
+STAFF = TableSpec(
+    "staff",
+    "a salesperson",
+    {
+        "staff_id": _text(unique=True),
+        "name": _text(),
+        "email": _OPTIONAL_TEXT,
+        "team": _OPTIONAL_TEXT,
+        "daily_capacity": _OPTIONAL_NUMBER,
+    },
+    ("staff_id",),
+)
+CONSENTS = TableSpec(
+    "consents",
+    "a permission given or withdrawn",
+    {**_RECORD, "purpose": ColumnSpec(TEXT, allowed=PURPOSES), "granted": _FLAG, "decided_at": _MOMENT},
+    ("system", "source_id", "purpose", "decided_at"),
+)
+QUARANTINE = TableSpec(
+    "quarantine",
+    "a rejected source row",
+    {
+        "source": _text(),
+        "file": _text(),
+        "line": ColumnSpec(WHOLE),
+        "section": _text(),
+        "reason": _text(),
+        "raw": _text(),
+    },
+    ("source", "file", "line", "section"),
+)
+SOURCES = TableSpec(
+    "sources",
+    "a file or SQL table that was read: rows = published + quarantined",
+    {
+        "source": _text(),
+        "file": _text(),
+        "rows": ColumnSpec(WHOLE),
+        "published": ColumnSpec(WHOLE),
+        "quarantined": ColumnSpec(WHOLE),
+        "unused_columns": _OPTIONAL_TEXT,
+        "fingerprint": _text(),
+    },
+    ("source", "file"),
+)
+
+TABLES: dict[str, TableSpec] = {
+    spec.name: spec
+    for spec in (
+        CUSTOMERS,
+        IDENTITIES,
+        IDENTITY_CHANGES,
+        ATTRIBUTES,
+        ACCOUNTS,
+        EVENTS,
+        DEALS,
+        DEAL_STAGES,
+        DEAL_PEOPLE,
+        CONTRACTS,
+        CAMPAIGNS,
+        STAFF,
+        CONSENTS,
+        QUARANTINE,
+        SOURCES,
+    )
+}

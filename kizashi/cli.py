@@ -1,0 +1,237 @@
+"""The command line `kizashi`.
+
+Heavy libraries are imported inside the commands: `kizashi --help` must answer well under a second, and Feast alone
+takes several seconds to import.
+"""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, cast
+
+import typer
+
+from kizashi import __version__
+from kizashi.launch import run_guarded
+
+if TYPE_CHECKING:
+    from core.settings import ModelName, Settings
+    from core.storage import Workspace
+    from kizashi.console import Console
+
+app = typer.Typer(
+    name="kizashi",
+    help="Kizashi reads the signs that customers leave in your systems: who will be won, how sure, and why.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Config = Annotated[Path, typer.Option("--config", "-c", help="The configuration to use (YAML).")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on one line on stdout.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+ModelArgument = Annotated[str, typer.Argument(help="The model, for example lead.")]
+DEFAULT_CONFIG = Path("conf/demo.yaml")
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a command works with."""
+
+    settings: "Settings"
+    workspace: "Workspace"
+    console: "Console"
+
+    def model(self, name: str) -> "ModelName":
+        """The configured model of that name.
+
+        Raises:
+            ConfigurationError: the configuration has no such model.
+        """
+        from core.errors import ConfigurationError
+
+        if name not in self.settings.models:
+            known = ", ".join(self.settings.models)
+            raise ConfigurationError(f"the model {name!r} is not configured", f"one of {known}", "name one of them")
+        return cast("ModelName", name)
+
+
+def _open(config: Path, json: bool) -> Job:
+    from core.logs import configure_logs
+    from core.settings import load_settings
+    from core.storage import Workspace
+    from kizashi.console import Console
+
+    configure_logs()
+    settings = load_settings(config)
+    return Job(settings, Workspace(settings.home), Console(settings.locale, json=json))
+
+
+@app.callback(invoke_without_command=True)
+def main_options(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and leave.")] = False,
+) -> None:
+    """Hold what applies to all commands."""
+    del context
+    if version:
+        typer.echo(f"kizashi {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def demo(config: Config = DEFAULT_CONFIG, json: Json = False, debug: Debug = False) -> None:
+    """Simulate a company's exports and run the main job on them."""
+    del debug
+    job = _open(config, json)
+    from kizashi.demo import run_demo
+
+    run_demo(job.settings, job.workspace, job.console)
+
+
+@app.command()
+def simulate(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where to write the exports; new or empty.")],
+    customers: Annotated[int, typer.Option(min=50, help="How many people.")] = 5000,
+    months: Annotated[int, typer.Option(min=12, help="How many months of history.")] = 24,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed writes the same company.")] = 7,
+    locale: Annotated[str, typer.Option(help="ja or en.")] = "ja",
+    config: Config = DEFAULT_CONFIG,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Write the exports of a company that never existed."""
+    del debug, config
+    from core.errors import ConfigurationError
+    from kizashi.console import Console
+    from kizashi.demo import simulate_exports
+
+    if locale not in ("ja", "en"):
+        raise ConfigurationError(f"the locale {locale!r}", "ja or en", "choose one of them")
+    language = cast("Literal['ja', 'en']", locale)
+    console = Console(language, json=json)
+    written = simulate_exports(directory, customers, months, seed, language, console.progress)
+    console.show_simulation(directory, written)
+
+
+@app.command()
+def run(config: Config = DEFAULT_CONFIG, json: Json = False, debug: Debug = False) -> None:
+    """Do the whole job: unify, build features, train, score."""
+    del debug
+    job = _open(config, json)
+    from core.clock import SystemClock
+    from kizashi.pipeline import run_pipeline
+
+    with job.console.progress as progress:
+        result = run_pipeline(job.settings, job.workspace, clock=SystemClock(), progress=progress)
+    job.console.show_run(job.settings, job.workspace, result)
+
+
+@app.command()
+def unify(config: Config = DEFAULT_CONFIG, json: Json = False, debug: Debug = False) -> None:
+    """Turn the exports into unified customer tables."""
+    del debug
+    job = _open(config, json)
+    from core.clock import SystemClock
+    from kizashi.pipeline import unify_stage
+
+    with job.workspace.lock(), job.console.progress as progress:
+        summary = unify_stage(job.settings, job.workspace, clock=SystemClock(), progress=progress)
+    job.console.show_unified(summary)
+
+
+@app.command()
+def features(config: Config = DEFAULT_CONFIG, json: Json = False, debug: Debug = False) -> None:
+    """Build the point-in-time features and bring the newest online."""
+    del debug
+    job = _open(config, json)
+    from kizashi.pipeline import features_stage
+
+    with job.workspace.lock(), job.console.progress as progress:
+        build = features_stage(job.settings, job.workspace, progress=progress)
+    job.console.show_features(build)
+
+
+@app.command()
+def train(model: ModelArgument, config: Config = DEFAULT_CONFIG, json: Json = False, debug: Debug = False) -> None:
+    """Train a model, judge it, and promote it if it deserves that."""
+    del debug
+    job = _open(config, json)
+    name = job.model(model)
+    from core.clock import SystemClock
+    from training.train import train_model
+
+    with job.workspace.lock(), job.console.progress as progress:
+        result = train_model(job.settings, job.workspace, name, clock=SystemClock(), progress=progress)
+    job.console.show_training(name, result)
+
+
+@app.command()
+def score(
+    model: ModelArgument,
+    out: Annotated[Path | None, typer.Option(help="Also write the scores here (.csv, .parquet or .xlsx).")] = None,
+    config: Config = DEFAULT_CONFIG,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Score everyone who is eligible now with the champion."""
+    del debug
+    job = _open(config, json)
+    name = job.model(model)
+    from kizashi.export import check_export_path, export_scores
+
+    if out is not None:
+        check_export_path(out)
+    from core.clock import SystemClock
+    from kizashi.pipeline import score_stage
+
+    with job.workspace.lock(), job.console.progress as progress:
+        result = score_stage(job.settings, job.workspace, name, clock=SystemClock(), progress=progress)
+    if out is not None:
+        export_scores(job.workspace, name, out)
+    job.console.show_scores(job.settings, job.workspace, name, result, out)
+
+
+@app.command()
+def explain(
+    model: ModelArgument,
+    person: Annotated[str, typer.Argument(metavar="ID", help="A customer id, or system:id such as marketo:1001.")],
+    lang: Annotated[str | None, typer.Option(help="ja or en; default: the configuration's locale.")] = None,
+    config: Config = DEFAULT_CONFIG,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Say why one person is scored as they are."""
+    del debug
+    job = _open(config, json)
+    name = job.model(model)
+    from core.errors import ConfigurationError
+
+    if lang not in (None, "ja", "en"):
+        raise ConfigurationError(f"the language {lang!r}", "ja or en", "choose one of them")
+    language = cast("Literal['ja', 'en']", lang or job.settings.locale)
+    from kizashi.people import find_customer
+    from scoring.explain import explain_customer
+
+    customer_id = find_customer(job.workspace, person)
+    explanation = explain_customer(job.settings, job.workspace, name, customer_id, language)
+    job.console.show_explanation(explanation, language)
+
+
+@app.command()
+def doctor(config: Config = DEFAULT_CONFIG, json: Json = False, debug: Debug = False) -> None:
+    """Check the set-up and say what to do about what is wrong."""
+    del debug
+    from kizashi.console import Console
+    from kizashi.doctor import examine
+
+    findings = examine(config)
+    Console("en", json=json).show_findings(findings)
+    if any(finding.state == "fault" for finding in findings):
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    """Run the command line; errors become one sentence and an exit code."""
+    sys.exit(run_guarded(app, sys.argv[1:]))

@@ -1,0 +1,352 @@
+"""What people see in the terminal: progress on stderr, tables or one JSON object on stdout."""
+
+import json
+import math
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console as Terminal
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
+from rich.table import Column, Table
+
+from core.progress import Advance
+from kizashi.texts import Locale, text
+
+if TYPE_CHECKING:
+    from core.settings import ModelName, Settings
+    from core.storage import Workspace
+    from customers.unify import UnifySummary
+    from features.build import FeatureBuild
+    from kizashi.doctor import Finding
+    from kizashi.pipeline import RunResult
+    from scoring.explain import Explanation
+    from scoring.score import ScoringResult
+    from simulator import SimulationSummary
+    from training.train import TrainingResult
+
+SHOWN_LEADS = 8
+
+
+class TerminalProgress:
+    """Bars on an interactive terminal, one line per finished task elsewhere."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self._terminal = terminal
+        self._bars: Bars | None = None
+
+    def __enter__(self) -> "TerminalProgress":
+        if self._terminal.is_terminal:
+            self._bars = Bars(
+                SpinnerColumn(),
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=24),
+                MofNCompleteColumn(),
+                TimeElapsedColumn(),
+                console=self._terminal,
+            )
+            self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bars is not None:
+            self._bars.stop()
+            self._bars = None
+
+    @contextmanager
+    def task(self, title: str, total: int | None = None) -> Iterator[Advance]:
+        """Show the task until the block ends."""
+        if self._bars is None:
+            start = time.perf_counter()
+            yield lambda steps=1: None
+            self._terminal.print(f"{title}: {time.perf_counter() - start:.1f} s", highlight=False, markup=False)
+            return
+        bars = self._bars
+        task = bars.add_task(escape(title), total=total)
+
+        def advance(steps: int = 1) -> None:
+            bars.advance(task, steps)
+
+        yield advance
+        # A task of unknown length would spin for ever; it is done now.
+        done = bars.tasks[bars.task_ids.index(task)]
+        finished = done.total if done.total is not None else max(1, int(done.completed))
+        bars.update(task, total=finished, completed=finished)
+
+
+class Console:
+    """Shows results in the configured language; with `json` they become one object on one line."""
+
+    def __init__(self, locale: Locale, *, json: bool = False) -> None:
+        self._locale: Locale = locale
+        self._json = json
+        self._out = Terminal(file=sys.stdout, soft_wrap=False)
+        self.progress = TerminalProgress(Terminal(file=sys.stderr))
+
+    def show_simulation(self, directory: Path, summary: "SimulationSummary") -> None:
+        """The files that the simulator wrote."""
+        if self._json:
+            self._print_json({"directory": str(directory), **asdict(summary)})
+            return
+        table = Table(self._say("source"), self._right("rows"), title=str(directory))
+        for name, rows in summary.files.items():
+            table.add_row(escape(name), f"{rows:,}")
+        self._out.print(table)
+
+    def show_unified(self, summary: "UnifySummary") -> None:
+        """What was read, and whom it is about."""
+        if self._json:
+            self._print_json({**_unified_json(summary), "as_of": summary.as_of})
+            return
+        self._print_sources(summary)
+
+    def show_features(self, build: "FeatureBuild") -> None:
+        """What was built."""
+        if self._json:
+            self._print_json(asdict(build))
+            return
+        for name, value in asdict(build).items():
+            self._out.print(f"{name}: {value}", highlight=False, markup=False)
+
+    def show_training(self, model: "ModelName", result: "TrainingResult") -> None:
+        """How good the model is and what became of it."""
+        if self._json:
+            self._print_json({"models": {model: _training_json(result)}})
+            return
+        self._print_quality(result)
+
+    def show_scores(
+        self,
+        settings: "Settings",
+        workspace: "Workspace",
+        model: "ModelName",
+        result: "ScoringResult",
+        out: Path | None,
+    ) -> None:
+        """The leads at the top of the list."""
+        if self._json:
+            self._print_json({"scored": result.scored, "hot": result.hot, "out": str(out) if out else ""})
+            return
+        self._print_leads(settings, workspace, model, result, out)
+
+    def show_run(self, settings: "Settings", workspace: "Workspace", result: "RunResult") -> None:
+        """The whole run: data, quality, leads, and what to do next."""
+        if self._json:
+            self._print_json(
+                {
+                    **_unified_json(result.unified),
+                    "models": {name: _training_json(trained) for name, trained in result.models.items()},
+                    "scored": sum(scores.scored for scores in result.scores.values()),
+                    "hot": sum(scores.hot for scores in result.scores.values()),
+                    "seconds": {stage: round(seconds, 2) for stage, seconds in result.seconds.items()},
+                    "as_of": result.unified.as_of,
+                    "home": str(workspace.home),
+                }
+            )
+            return
+        self._print_sources(result.unified)
+        for name, trained in result.models.items():
+            self._print_quality(trained)
+            self._print_leads(settings, workspace, name, result.scores[name], None)
+        self._print_next(settings, workspace, next(iter(result.models)))
+        self._out.print(self._say("seconds", seconds=sum(result.seconds.values())), style="dim", highlight=False)
+
+    def show_explanation(self, explanation: "Explanation", locale: Locale) -> None:
+        """Why one person is scored as they are."""
+        if self._json:
+            self._print_json(asdict(explanation))
+            return
+        if explanation.status != "ok":
+            self._out.print(f"{explanation.customer_id}: {explanation.status}", highlight=False)
+            return
+        title = text(
+            "explain_title",
+            locale,
+            who=explanation.customer_id,
+            probability=_percent(explanation.probability),
+            score=explanation.score,
+            grade=explanation.grade,
+        )
+        self._out.print(title, style="bold", highlight=False)
+        for reason in explanation.reasons:
+            self._out.print(f"  • {escape(reason)}", highlight=False)
+        table = Table(text("subject", locale), _right_column(text("contribution", locale)))
+        for subject, effect in explanation.contributions:
+            table.add_row(escape(subject), f"{effect:+.2f}", style="green" if effect > 0 else "red")
+        self._out.print(table)
+
+    def show_findings(self, findings: "list[Finding]") -> None:
+        """What the doctor found."""
+        if self._json:
+            self._print_json({"findings": [asdict(finding) for finding in findings]})
+            return
+        marks = {"good": "[green]ok[/]", "notice": "[yellow]note[/]", "fault": "[red]fault[/]"}
+        table = Table("", "what", "finding")
+        for finding in findings:
+            table.add_row(marks[finding.state], escape(finding.subject), escape(finding.message))
+        self._out.print(table)
+
+    def _say(self, key: str, **values: object) -> str:
+        return text(key, self._locale, **values)
+
+    def _right(self, key: str) -> Column:
+        return _right_column(self._say(key))
+
+    def _print_json(self, content: dict[str, Any]) -> None:
+        # The one place that writes to stdout without the terminal's wrapping: exactly one line.
+        sys.stdout.write(json.dumps(_plain(content), ensure_ascii=False, allow_nan=False) + "\n")
+
+    def _print_sources(self, summary: "UnifySummary") -> None:
+        table = Table(
+            self._say("source"),
+            self._right("rows"),
+            self._right("published"),
+            self._right("quarantined"),
+            title=self._say("sources"),
+            title_justify="left",
+        )
+        for source in summary.sources:
+            style = "yellow" if source.quarantined else ""
+            table.add_row(
+                escape(source.source),
+                f"{source.rows:,}",
+                f"{source.published:,}",
+                f"{source.quarantined:,}",
+                style=style,
+            )
+        self._out.print(table)
+        self._out.print(
+            self._say(
+                "people",
+                records=summary.source_records,
+                customers=summary.customers,
+                anonymous=summary.anonymous,
+                events=summary.events,
+            ),
+            highlight=False,
+        )
+        self._out.print()
+
+    def _print_quality(self, trained: "TrainingResult") -> None:
+        baselines = trained.baselines
+        table = Table(
+            self._say("measure"),
+            self._right("model"),
+            self._right("points"),
+            self._right("base_rate"),
+            title=self._say("quality"),
+            title_justify="left",
+        )
+        for key, metric in (("ranking", "auc"), ("surprise", "logloss"), ("lift", "lift_at_10")):
+            others = [_figure(baselines.get(name, {}).get(metric)) for name in ("points", "base_rate")]
+            table.add_row(self._say(key), _figure(getattr(trained, metric)), *others)
+        table.add_row(self._say("observed"), _figure(trained.expected_observed), "", "")
+        if math.isfinite(trained.auc):
+            self._out.print(table)
+        verdict = self._say(f"verdict_{trained.verdict}")
+        style = "green" if trained.verdict == "use" else "yellow"
+        self._out.print(self._say("verdict", verdict=verdict, why=trained.why), style=style, highlight=False)
+        self._out.print(self._say(f"promotion_{trained.promotion}") + f" ({trained.version})", highlight=False)
+        self._out.print()
+
+    def _print_leads(
+        self,
+        settings: "Settings",
+        workspace: "Workspace",
+        model: "ModelName",
+        result: "ScoringResult",
+        out: Path | None,
+    ) -> None:
+        from kizashi.leads import top_leads
+        from kizashi.pipeline import scores_path
+
+        leads = top_leads(workspace, model, SHOWN_LEADS)
+        table = Table(
+            self._say("who"),
+            self._right("probability"),
+            self._right("score"),
+            self._say("grade"),
+            self._say("reasons"),
+            title=self._say("leads"),
+            title_justify="left",
+            show_lines=True,
+        )
+        for lead in leads:
+            who = "\n".join(part for part in (lead.name or self._say("anonymous"), lead.company) if part)
+            reasons = "\n".join(escape(reason) for reason in lead.reasons[:3])
+            table.add_row(escape(who), _percent(lead.probability), str(lead.score), lead.grade, reasons)
+        if leads:
+            self._out.print(table)
+        else:
+            self._out.print(self._say("insufficient"), style="yellow")
+        path = out or scores_path(workspace, model)
+        self._out.print(
+            self._say("scored", scored=result.scored, hot=result.hot, path=path), highlight=False, soft_wrap=True
+        )
+        self._out.print()
+
+    def _print_next(self, settings: "Settings", workspace: "Workspace", model: "ModelName") -> None:
+        from kizashi.leads import top_leads
+
+        option = "" if settings.name == "demo" else f" --config conf/{settings.name}.yaml"
+        leads = top_leads(workspace, model, 1)
+        command = ".venv/bin/kizashi"
+        steps = [(f"{command} explain {model} {leads[0].customer_id}{option}", "next_explain")] if leads else []
+        steps += [
+            (f"{command} score {model} --out scores.csv{option}", "next_list"),
+            (f"{command} doctor{option}", "next_doctor"),
+        ]
+        self._out.print(self._say("next"), style="bold")
+        for line, key in steps:
+            self._out.print(f"  {line}\n      {self._say(key)}", highlight=False, soft_wrap=True)
+
+
+def _right_column(header: str) -> Column:
+    """A right-aligned column."""
+    return Column(header, justify="right")
+
+
+def _percent(probability: float) -> str:
+    return f"{100 * probability:.1f} %"
+
+
+def _figure(value: float | None) -> str:
+    return "–" if value is None or not math.isfinite(value) else f"{value:.3f}"
+
+
+def _unified_json(summary: "UnifySummary") -> dict[str, Any]:
+    return {
+        "customers": summary.customers,
+        "source_records": summary.source_records,
+        "quarantined": summary.quarantined,
+        "events": summary.events,
+    }
+
+
+def _training_json(trained: "TrainingResult") -> dict[str, Any]:
+    return asdict(trained)
+
+
+def _plain(value: Any) -> Any:
+    """The value with times as ISO 8601 and figures that do not exist as null."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

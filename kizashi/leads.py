@@ -1,0 +1,46 @@
+"""The scored people as a list that a person reads."""
+
+from dataclasses import dataclass
+
+from core.settings import ModelName
+from core.storage import Workspace, connect_duckdb
+
+
+@dataclass(frozen=True)
+class Lead:
+    """One line of the list."""
+
+    customer_id: str
+    name: str
+    company: str
+    probability: float
+    score: int
+    grade: str
+    reasons: tuple[str, ...]
+
+
+def top_leads(workspace: Workspace, model: ModelName, count: int) -> list[Lead]:
+    """The `count` people with the highest probability, best first; empty where no model was ever promoted."""
+    connection = connect_duckdb()
+    workspace.tables(connection)
+    scores = workspace.current(f"scores/{model}") / "scores.parquet"
+    rows = connection.execute(
+        """
+        SELECT
+            s.customer_id,
+            coalesce(c.full_name, trim(concat_ws(' ', c.last_name, c.first_name)), c.email, '') AS name,
+            coalesce(c.company, ''),
+            s.probability, s.score, s.grade,
+            [s.reason_1, s.reason_2, s.reason_3, s.reason_4, s.reason_5]
+        FROM read_parquet($scores) s
+        JOIN customers c USING (customer_id)
+        WHERE s.status = 'ok'
+        ORDER BY s.probability DESC, s.customer_id
+        LIMIT $count
+        """,
+        {"scores": str(scores), "count": count},
+    ).fetchall()
+    return [
+        Lead(*map(str, row[:3]), float(row[3]), int(row[4]), str(row[5]), tuple(reason for reason in row[6] if reason))
+        for row in rows
+    ]

@@ -1,0 +1,80 @@
+"""What the command line says to people, in Japanese and in English."""
+
+from typing import Literal
+
+from core.source_settings import Label
+
+Locale = Literal["ja", "en"]
+
+TEXTS: dict[str, Label] = {
+    "step_simulate": Label(ja="各システムの書き出しを生成", en="Writing the exports of a made-up company"),
+    "step_unify": Label(ja="顧客データを統合", en="Unifying customers"),
+    "step_features": Label(ja="その時点で分かっていた特徴量を作成", en="Building what was known when"),
+    "step_train": Label(ja="受注の見込みを学習", en="Learning who is won"),
+    "step_score": Label(ja="リードを採点", en="Scoring leads"),
+    "sources": Label(ja="読み込んだデータ", en="What was read"),
+    "source": Label(ja="ソース", en="source"),
+    "rows": Label(ja="行", en="rows"),
+    "published": Label(ja="採用", en="published"),
+    "quarantined": Label(ja="隔離", en="quarantined"),
+    "people": Label(
+        ja="人物レコード {records:,} 件を {customers:,} 人に統合(匿名 {anonymous:,} 人、イベント {events:,} 件)。",
+        en="{records:,} records became {customers:,} people ({anonymous:,} of them anonymous), with {events:,} events.",
+    ),
+    "quality": Label(
+        ja="モデルの実力(学習に使っていない期間で検証)", en="How good the model is, on a later period it never saw"
+    ),
+    "measure": Label(ja="指標", en="measure"),
+    "model": Label(ja="モデル", en="model"),
+    "base_rate": Label(ja="平均", en="base rate"),
+    "points": Label(ja="点数ルール", en="points rules"),
+    "ranking": Label(ja="順位付け AUC(0.5 = でたらめ、1 = 完璧)", en="ranking, AUC (0.5 = chance, 1 = perfect)"),
+    "surprise": Label(ja="確率の誤差 log-loss(低いほど良い)", en="probability error, log-loss (lower is better)"),
+    "lift": Label(ja="上位 10% に含まれる受注(全体平均の何倍か)", en="wins among the best 10 % (times the average)"),
+    "observed": Label(ja="予測 ÷ 実績(1 が理想)", en="expected ÷ observed wins (1 is ideal)"),
+    "verdict_use": Label(ja="使う価値があります", en="worth using"),
+    "verdict_keep": Label(ja="現行のルールで十分です", en="what you have today does as well"),
+    "verdict_do_not_use": Label(ja="使わないでください", en="do not use"),
+    "verdict": Label(ja="判定: {verdict}。{why}", en="Verdict: {verdict}. {why}"),
+    "promotion_promoted": Label(ja="このモデルを採用しました", en="This model is now the champion"),
+    "promotion_kept": Label(ja="これまでのモデルを使い続けます", en="The former champion stays"),
+    "promotion_refused": Label(ja="このモデルは採用されませんでした", en="This model was not promoted"),
+    "leads": Label(ja="有望なリード", en="The most promising leads"),
+    "who": Label(ja="だれ", en="who"),
+    "probability": Label(ja="受注確率", en="chance"),
+    "score": Label(ja="スコア", en="score"),
+    "grade": Label(ja="評価", en="grade"),
+    "reasons": Label(ja="理由", en="reasons"),
+    "anonymous": Label(ja="(匿名)", en="(anonymous)"),
+    "scored": Label(
+        ja="{scored:,} 人を採点、うちホット {hot:,} 人。一覧: {path}",
+        en="{scored:,} leads scored, {hot:,} of them hot. Full list: {path}",
+    ),
+    "next": Label(ja="次の一歩", en="What next"),
+    "next_explain": Label(ja="ひとりのリードの理由を見る", en="see why one lead is scored so"),
+    "next_list": Label(ja="全員の一覧を CSV に書き出す", en="write everyone's score to a CSV file"),
+    "next_own": Label(ja="自社のデータで試す", en="run it on your own exports"),
+    "next_doctor": Label(ja="環境を点検する", en="check the set-up"),
+    "explain_title": Label(
+        ja="{who}: 受注確率 {probability}(スコア {score}、評価 {grade})",
+        en="{who}: {probability} chance (score {score}, grade {grade})",
+    ),
+    "contribution": Label(ja="影響", en="effect"),
+    "subject": Label(ja="観点", en="subject"),
+    "seconds": Label(ja="{seconds:.0f} 秒で完了しました。", en="Done in {seconds:.0f} seconds."),
+    "insufficient": Label(
+        ja="採用されたモデルがまだないため、確率は示しません。",
+        en="No model was ever promoted, so no probability is given.",
+    ),
+}
+
+
+def text(key: str, locale: Locale, **values: object) -> str:
+    """The sentence in the wanted language, with its values filled in.
+
+    >>> text("seconds", "en", seconds=12.3)
+    'Done in 12 seconds.'
+    """
+    label = TEXTS[key]
+    chosen = label.ja if locale == "ja" else label.en
+    return chosen.format(**values) if values else chosen
