@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from rich import box
 from rich.console import Console as Terminal
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -214,6 +215,7 @@ class Console:
             self._right("quarantined"),
             title=self._say("sources"),
             title_justify="left",
+            box=box.SIMPLE_HEAD,
         )
         for source in summary.sources:
             style = "yellow" if source.quarantined else ""
@@ -246,6 +248,7 @@ class Console:
             self._right("base_rate"),
             title=self._say("quality"),
             title_justify="left",
+            box=box.SIMPLE_HEAD,
         )
         for key, metric in (("ranking", "auc"), ("surprise", "logloss"), ("lift", "lift_at_10")):
             others = [_figure(baselines.get(name, {}).get(metric)) for name in ("points", "base_rate")]
@@ -255,7 +258,9 @@ class Console:
             self._out.print(table)
         verdict = self._say(f"verdict_{trained.verdict}")
         style = "green" if trained.verdict == "use" else "yellow"
-        self._out.print(self._say("verdict", verdict=verdict, why=trained.why), style=style, highlight=False)
+        self._out.print(
+            self._say("verdict", verdict=verdict, why=trained.why), style=style, highlight=False, soft_wrap=True
+        )
         self._out.print(self._say(f"promotion_{trained.promotion}") + f" ({trained.version})", highlight=False)
         self._out.print()
 
@@ -271,20 +276,25 @@ class Console:
         from kizashi.pipeline import scores_path
 
         leads = top_leads(workspace, model, SHOWN_LEADS)
+        # Japanese has no spaces to break at: long texts are folded, never cut.
         table = Table(
-            self._say("who"),
-            self._right("probability"),
-            self._right("score"),
-            self._say("grade"),
-            self._say("reasons"),
+            Column(self._say("who"), overflow="fold", ratio=2),
+            Column(self._say("probability"), justify="right", no_wrap=True),
+            Column(self._say("score"), justify="right", no_wrap=True),
+            Column(self._say("grade"), no_wrap=True),
+            Column(self._say("reasons"), overflow="fold", ratio=5),
             title=self._say("leads"),
             title_justify="left",
-            show_lines=True,
+            box=box.SIMPLE_HEAD,
+            expand=True,
+            padding=(0, 1, 0, 0),
         )
         for lead in leads:
             who = "\n".join(part for part in (lead.name or self._say("anonymous"), lead.company) if part)
             reasons = "\n".join(escape(reason) for reason in lead.reasons[:3])
-            table.add_row(escape(who), _percent(lead.probability), str(lead.score), lead.grade, reasons)
+            table.add_row(
+                escape(who), _percent(lead.probability), str(lead.score), lead.grade, reasons, end_section=True
+            )
         if leads:
             self._out.print(table)
         else:

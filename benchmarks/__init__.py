@@ -1,0 +1,1 @@
+"""Measurements that print both sides, ours and the peer's or the limit, from one run."""

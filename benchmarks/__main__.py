@@ -1,0 +1,22 @@
+"""`make bench`: run the measurements and print both sides of each."""
+
+import argparse
+import os
+from pathlib import Path
+
+from benchmarks import simulator_quality
+from kizashi.launch import QUIET_ENVIRONMENT
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--customers", type=int, default=30_000, help="people in each simulated company")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[11, 12, 13, 14, 15], help="one company per seed")
+    parser.add_argument("--out", type=Path, default=Path("data/bench"), help="where the companies and figures go")
+    arguments = parser.parse_args()
+    os.environ.update(QUIET_ENVIRONMENT)
+    simulator_quality.run(arguments.customers, arguments.seeds, arguments.out)
+
+
+if __name__ == "__main__":
+    main()

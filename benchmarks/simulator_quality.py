@@ -1,0 +1,190 @@
+"""The lead model beside the simulator's oracle, the base rate and the points rules, on the same rows.
+
+The oracle knows the model that made the data and everything that could be observed before each as-of moment, so its
+AUC is the limit. The truth is read here and in tests only.
+"""
+
+import json
+import shutil
+import statistics
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+from sklearn.metrics import log_loss, roc_auc_score
+
+from core.clock import SystemClock
+from core.errors import EvidenceError
+from core.progress import SilentProgress
+from core.settings import Settings, load_settings
+from core.storage import Workspace, connect_duckdb
+from features.retrieval import historical_features
+from kizashi.pipeline import run_pipeline
+from scoring.registry import CHAMPION, Registry
+from simulator import simulate_company
+from training.spine import build_spine
+from training.split import gap_of, split_off_newest
+
+
+@dataclass(frozen=True)
+class Quality:
+    """One company: our figures on the test part, and the oracle's on the same rows."""
+
+    seed: int
+    rows: int
+    won: int
+    matched: float
+    auc: float
+    oracle_auc: float
+    points_auc: float
+    reached: float
+    logloss: float
+    oracle_logloss: float
+    base_logloss: float
+    slope: float
+    expected_observed: float
+    verdict: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class SameRows:
+    """Outcome and both sides' probabilities of the rows that both know, and the share that these are of all."""
+
+    label: NDArray[np.bool_]
+    ours: NDArray[np.float64]
+    oracle: NDArray[np.float64]
+    matched: float
+
+
+def run(customers: int, seeds: list[int], out: Path) -> list[Quality]:
+    """Measure each company, print a table and write the figures beside it."""
+    console = Console(width=150)
+    results = []
+    for seed in seeds:
+        result = measure(customers, seed, out)
+        results.append(result)
+        console.print(json.dumps(asdict(result)), highlight=False, soft_wrap=True)
+    console.print(_table(customers, results))
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "simulator_quality.json").write_text(json.dumps([asdict(result) for result in results], indent=2))
+    return results
+
+
+def measure(customers: int, seed: int, out: Path) -> Quality:
+    """Simulate one company in a fresh workspace, do the whole job, compare on the test rows."""
+    home = out / f"company-{seed}"
+    shutil.rmtree(home, ignore_errors=True)
+    home.mkdir(parents=True)
+    simulate_company(home / "exports", customers=customers, seed=seed)
+    settings = load_settings(Path("conf/demo.yaml")).model_copy(update={"home": home})
+    workspace = Workspace(home)
+    result = run_pipeline(settings, workspace, clock=SystemClock(), progress=SilentProgress())
+    trained = result.models["lead"]
+    same = same_rows(settings, workspace)
+    label, ours, oracle = same.label, same.ours, same.oracle
+    oracle_auc, auc = roc_auc_score(label, oracle), roc_auc_score(label, ours)
+    quality = Quality(
+        seed=seed,
+        rows=len(label),
+        won=int(label.sum()),
+        matched=same.matched,
+        auc=auc,
+        oracle_auc=oracle_auc,
+        points_auc=trained.baselines["points"]["auc"],
+        reached=(auc - 0.5) / (oracle_auc - 0.5),
+        logloss=log_loss(label, ours),
+        oracle_logloss=log_loss(label, np.clip(oracle, 1e-9, 1 - 1e-9)),
+        base_logloss=trained.baselines["base_rate"]["logloss"],
+        slope=trained.calibration_slope,
+        expected_observed=trained.expected_observed,
+        verdict=trained.verdict,
+        seconds=sum(result.seconds.values()),
+    )
+    shutil.rmtree(home)
+    return quality
+
+
+def same_rows(settings: Settings, workspace: Workspace) -> SameRows:
+    """The test rows that the oracle knows, with both sides' probabilities.
+
+    The champion's probabilities are computed anew from what Feast serves. A row is a customer as known at its moment;
+    it stands for the true person whom most of its records belong to.
+    """
+    rules = settings.models["lead"]
+    spine = build_spine(settings, workspace, "lead")
+    gap = gap_of(rules.split, timedelta(days=rules.label.horizon_days))
+    later = split_off_newest(spine.as_of, rules.split.test_share, gap).later.rows
+    test = spine.table.filter(pa.array(later))
+    champion = Registry(settings, workspace).find("lead", CHAMPION)
+    if champion is None:
+        raise EvidenceError("nothing was promoted", "a champion to measure", "see the run's `why`")
+    bundle = champion.bundle
+    served = historical_features(settings, workspace, bundle.service, test.select(["customer_id", "as_of"]))
+    ours = bundle.predict_probability(bundle.encode(served))
+    connection = connect_duckdb()
+    workspace.tables(connection)
+    connection.register("test", test.append_column("place", pa.array(np.arange(test.num_rows))))
+    truth = workspace.path("exports", "truth")
+    oracle = connection.execute(
+        """
+        WITH records AS (
+            SELECT
+                CASE system
+                    WHEN 'salesforce_lead' THEN 'salesforce' WHEN 'salesforce_contact' THEN 'salesforce'
+                    WHEN 'web' THEN 'cookie' WHEN 'product' THEN 'email' ELSE system
+                END AS system,
+                source_id, person_id
+            FROM read_parquet($records)
+        ),
+        votes AS (
+            SELECT t.place, r.person_id, count(*) AS records
+            FROM test t
+            JOIN identities i ON i.customer_id = t.customer_id AND i.linked_at < t.as_of
+                AND (i.ended_at IS NULL OR i.ended_at >= t.as_of)
+            JOIN records r USING (system, source_id)
+            GROUP BY ALL
+        ),
+        persons AS (SELECT place, arg_max(person_id, (records, person_id)) AS person_id FROM votes GROUP BY place)
+        SELECT place, o.probability
+        FROM persons p
+        JOIN test t USING (place)
+        JOIN read_parquet($oracle) o ON o.person_id = p.person_id AND o.as_of = t.as_of AND o.eligible
+        ORDER BY place
+        """,
+        {"records": str(truth / "records.parquet"), "oracle": str(truth / "oracle.parquet")},
+    ).fetchnumpy()
+    place = oracle["place"]
+    return SameRows(spine.label[later][place], ours[place], oracle["probability"], len(place) / test.num_rows)
+
+
+def _table(customers: int, results: list[Quality]) -> Table:
+    table = Table(title=f"Lead model beside the oracle, {customers:,} people a company", title_justify="left")
+    shown = (
+        "seed",
+        "rows",
+        "won",
+        "auc",
+        "oracle_auc",
+        "points_auc",
+        "reached",
+        "logloss",
+        "oracle_logloss",
+        "base_logloss",
+        "slope",
+        "expected_observed",
+    )
+    for name in shown:
+        table.add_column(name, justify="right")
+    for result in results:
+        values = (getattr(result, name) for name in shown)
+        table.add_row(*(f"{value:.4f}" if isinstance(value, float) else f"{value:,}" for value in values))
+    means = (statistics.mean(getattr(result, name) for result in results) for name in shown[3:])
+    table.add_section()
+    table.add_row("mean", "", "", *(f"{mean:.4f}" for mean in means))
+    return table
