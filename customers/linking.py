@@ -1,0 +1,242 @@
+"""From records, keys and links to the tables `identities` and `identity_changes`."""
+
+from collections.abc import Iterator
+
+import duckdb
+import pyarrow as pa
+
+from core.storage import Workspace
+from customers.cleansing.email import is_role_mailbox
+from customers.cleansing.name import PersonName, comparable_name, split_full_name
+from customers.connectors.raw import literal
+from customers.identity import Interval, Link, Merge, NameFact, Resolution, intervals_of, resolve_identities
+
+KEY_SYSTEMS = ("cookie", "email", "login")
+_NAME_FIELDS = ("last_name", "first_name", "full_name", "last_name_kana", "first_name_kana", "full_name_kana")
+_ID = "'c_' || substr(sha256(system || chr(31) || source_id), 1, 16)"
+
+
+def link_people(connection: duckdb.DuckDBPyConnection, workspace: Workspace, run: str) -> Resolution:
+    """Make the tables `identities`, `identity_changes` and `node_now` (each node's person of today)."""
+    _collect_links(connection)
+    _collect_nodes(connection)
+    _load_former(connection, workspace)
+    nodes = connection.sql(
+        f"""SELECT n.node, epoch_us(n.known_at) AS known_at, f.customer_id IS NOT NULL AS published
+        FROM nodes n LEFT JOIN former_ids f ON f.customer_id = {_ID} ORDER BY n.node"""
+    ).to_arrow_table()
+    known_at: list[int] = nodes["known_at"].to_pylist()
+    published: list[bool] = nodes["published"].to_pylist()
+    resolution = resolve_identities(known_at, _links(connection), list(_names(connection)), published)
+    _register_intervals(connection, intervals_of(known_at, resolution.merges))
+    _register_merges(connection, resolution.merges)
+    _write_identities(connection, run)
+    _write_changes(connection, run)
+    return resolution
+
+
+def _collect_links(connection: duckdb.DuckDBPyConnection) -> None:
+    """All pairs of nodes that are one person, each with the time since when that is known."""
+    mailboxes = connection.execute(
+        """SELECT key_value FROM key_rows WHERE kind = 'email'
+        UNION SELECT left_id FROM staged.links WHERE left_system = 'email'
+        UNION SELECT right_id FROM staged.links WHERE right_system = 'email' ORDER BY 1"""
+    ).fetchall()
+    roles = [mailbox for (mailbox,) in mailboxes if is_role_mailbox(mailbox)]
+    # Several people read a role's mailbox: it joins nobody.
+    connection.execute("CREATE TABLE role_mailboxes AS SELECT unnest(?::VARCHAR[]) AS mailbox", [roles])
+    keys = ", ".join(literal(system) for system in KEY_SYSTEMS)
+    connection.execute(
+        f"""CREATE TABLE link_facts AS
+        WITH both_kinds AS (
+            SELECT system AS left_system, source_id AS left_id, kind AS right_system, key_value AS right_id,
+                   known_at AS linked_at, kind AS rule FROM key_rows
+            UNION ALL
+            SELECT left_system, left_id, right_system, right_id, coalesce(linked_at, exported_at), rule
+            FROM staged.links JOIN exports USING (source)
+        )
+        SELECT left_system, left_id, right_system, right_id, min(linked_at) AS linked_at, rule,
+               left_system IN ({keys}) OR right_system IN ({keys}) AS guarded
+        FROM both_kinds
+        WHERE NOT (left_system = 'email' AND left_id IN (FROM role_mailboxes))
+          AND NOT (right_system = 'email' AND right_id IN (FROM role_mailboxes))
+        GROUP BY ALL"""
+    )
+
+
+def _collect_nodes(connection: duckdb.DuckDBPyConnection) -> None:
+    """Every record and key that anything speaks of, and since when it is known; numbered in the order of its name."""
+    connection.execute(
+        """CREATE TABLE nodes AS
+        WITH mentions AS (
+            SELECT r.system, r.source_id, coalesce(r.recorded_at, e.exported_at) AS known_at
+            FROM staged.records r JOIN exports e USING (source)
+            UNION ALL SELECT system, source_id, min(recorded_at) FROM staged.events GROUP BY ALL
+            UNION ALL SELECT system, source_id, recorded_at FROM staged.field_changes
+            UNION ALL SELECT system, source_id, recorded_at FROM deal_people_known
+            UNION ALL SELECT system, source_id, recorded_at FROM staged.contracts WHERE source_id IS NOT NULL
+            UNION ALL SELECT system, source_id, recorded_at FROM staged.consents
+            UNION ALL SELECT left_system, left_id, linked_at FROM link_facts
+            UNION ALL SELECT right_system, right_id, linked_at FROM link_facts
+        ), first_mentions AS (
+            SELECT system, source_id, min(known_at) AS known_at FROM mentions GROUP BY ALL
+        )
+        SELECT (row_number() OVER (ORDER BY system, source_id) - 1)::INTEGER AS node, * FROM first_mentions"""
+    )
+
+
+def _load_former(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> None:
+    """What an earlier generation said: ids that were given away keep precedence and still resolve."""
+    if workspace.manifest("customers") is None:
+        connection.execute(
+            "CREATE TABLE former_identities (system VARCHAR, source_id VARCHAR, customer_id VARCHAR, "
+            "linked_at TIMESTAMPTZ, ended_at TIMESTAMPTZ, run VARCHAR)"
+        )
+        connection.execute(
+            "CREATE TABLE former_changes (old_id VARCHAR, new_id VARCHAR, changed_at TIMESTAMPTZ, kind VARCHAR, "
+            "reason VARCHAR, run VARCHAR)"
+        )
+    else:
+        identities, changes = (literal(workspace.table_path(name)) for name in ("identities", "identity_changes"))
+        connection.execute(
+            f"CREATE TABLE former_identities AS SELECT * EXCLUDE (rule, probability) FROM read_parquet({identities})"
+        )
+        connection.execute(f"CREATE TABLE former_changes AS FROM read_parquet({changes})")
+    connection.execute(
+        "CREATE TABLE former_ids AS SELECT DISTINCT customer_id FROM former_identities WHERE ended_at IS NULL"
+    )
+
+
+def _links(connection: duckdb.DuckDBPyConnection) -> list[Link]:
+    rows = connection.execute(
+        """SELECT epoch_us(l.linked_at), a.node, b.node, l.rule, l.guarded
+        FROM link_facts l
+        JOIN nodes a ON a.system = l.left_system AND a.source_id = l.left_id
+        JOIN nodes b ON b.system = l.right_system AND b.source_id = l.right_id"""
+    ).fetchall()
+    return [Link(*row) for row in rows]
+
+
+def _names(connection: duckdb.DuckDBPyConnection) -> Iterator[NameFact]:
+    """What each record was known to be called, each time that a part of its name became known."""
+    listed = ", ".join(literal(name) for name in _NAME_FIELDS)
+    picked = ", ".join(f"max(value) FILTER (field = {literal(name)})" for name in _NAME_FIELDS)
+    rows = connection.execute(
+        f"""SELECT n.node, epoch_us(p.recorded_at) AS time, {picked}
+        FROM profile_rows p JOIN nodes n USING (system, source_id)
+        WHERE p.field IN ({listed}) AND p.value IS NOT NULL
+        GROUP BY ALL ORDER BY n.node, time"""
+    ).fetchall()
+    current, parts = -1, dict.fromkeys(_NAME_FIELDS)
+    for node, time, *values in rows:
+        if node != current:
+            current, parts = node, dict.fromkeys(_NAME_FIELDS)
+        parts |= {name: value for name, value in zip(_NAME_FIELDS, values, strict=True) if value is not None}
+        name = _name_from(parts)
+        if name != PersonName():
+            yield NameFact(time, node, name)
+
+
+def _name_from(parts: dict[str, str | None]) -> PersonName:
+    last, first = parts["last_name"], parts["first_name"]
+    if not (last and first) and parts["full_name"]:
+        full = split_full_name(parts["full_name"])
+        last, first = last or full[0], first or full[1]
+    last_kana, first_kana = parts["last_name_kana"], parts["first_name_kana"]
+    if not (last_kana and first_kana) and parts["full_name_kana"]:
+        full = split_full_name(parts["full_name_kana"])
+        last_kana, first_kana = last_kana or full[0], first_kana or full[1]
+    return comparable_name(last, first, last_kana, first_kana)
+
+
+def _register_intervals(connection: duckdb.DuckDBPyConnection, intervals: list[Interval]) -> None:
+    table = pa.table(
+        {
+            "node": pa.array([interval.node for interval in intervals], pa.int32()),
+            "founder": pa.array([interval.founder for interval in intervals], pa.int32()),
+            "rule": pa.array([interval.rule for interval in intervals], pa.string()),
+            "linked_at": pa.array([interval.linked_at for interval in intervals], pa.timestamp("us", tz="UTC")),
+            "ended_at": pa.array([interval.ended_at for interval in intervals], pa.timestamp("us", tz="UTC")),
+        }
+    )
+    connection.register("interval_rows", table)
+    connection.execute("CREATE TABLE intervals AS FROM interval_rows")
+    connection.unregister("interval_rows")
+
+
+def _register_merges(connection: duckdb.DuckDBPyConnection, merges: list[Merge]) -> None:
+    table = pa.table(
+        {
+            "younger": pa.array([merge.younger for merge in merges], pa.int32()),
+            "elder": pa.array([merge.elder for merge in merges], pa.int32()),
+            "changed_at": pa.array([merge.time for merge in merges], pa.timestamp("us", tz="UTC")),
+            "reason": pa.array([merge.rule for merge in merges], pa.string()),
+        }
+    )
+    connection.register("merge_rows", table)
+    connection.execute("CREATE TABLE merges AS FROM merge_rows")
+    connection.unregister("merge_rows")
+
+
+def _write_identities(connection: duckdb.DuckDBPyConnection, run: str) -> None:
+    connection.execute(
+        f"""CREATE TABLE founders AS
+        SELECT node AS founder, {_ID} AS customer_id FROM nodes
+        WHERE node IN (SELECT founder FROM intervals UNION SELECT younger FROM merges)"""
+    )
+    # A link that an earlier run found keeps that run's name.
+    connection.execute(
+        """CREATE TABLE identities AS
+        SELECT n.system, n.source_id, f.customer_id, i.rule, 1.0::DOUBLE AS probability, i.linked_at, i.ended_at,
+               coalesce(former.run, ?) AS run
+        FROM intervals i JOIN nodes n USING (node) JOIN founders f USING (founder)
+        LEFT JOIN former_identities former
+            ON former.system = n.system AND former.source_id = n.source_id
+            AND former.customer_id = f.customer_id AND former.linked_at = i.linked_at""",
+        [run],
+    )
+    connection.execute(
+        "CREATE TABLE node_now AS SELECT system, source_id, customer_id FROM identities WHERE ended_at IS NULL"
+    )
+
+
+def _write_changes(connection: duckdb.DuckDBPyConnection, run: str) -> None:
+    """Merges that were visible for some time, and whatever is needed for every id ever given to resolve."""
+    connection.execute(
+        """CREATE TABLE identity_changes AS
+        WITH visible AS (SELECT DISTINCT customer_id FROM identities),
+        now AS (SELECT DISTINCT customer_id FROM node_now),
+        merged AS (
+            SELECT old.customer_id AS old_id, new.customer_id AS new_id, m.changed_at, 'merge' AS kind, m.reason
+            FROM merges m JOIN founders old ON old.founder = m.younger JOIN founders new ON new.founder = m.elder
+            WHERE old.customer_id IN (FROM visible)
+        ),
+        -- Given by an earlier run, but no longer anybody's: its records say whose it is now.
+        restated AS (
+            SELECT f.customer_id AS old_id, min_by(n.customer_id, (f.linked_at, f.system, f.source_id)) AS new_id
+            FROM former_identities f JOIN node_now n USING (system, source_id)
+            WHERE f.ended_at IS NULL AND f.customer_id NOT IN (FROM now)
+              AND f.customer_id NOT IN (SELECT old_id FROM merged)
+            GROUP BY f.customer_id
+        ),
+        -- Merged by an earlier run, and a person of its own again.
+        parted AS (
+            SELECT DISTINCT f.new_id AS old_id, f.old_id AS new_id FROM former_changes f
+            WHERE f.kind = 'merge' AND f.old_id IN (FROM now) AND f.new_id IN (FROM now)
+              AND NOT EXISTS (FROM former_changes s WHERE s.kind = 'split' AND s.new_id = f.old_id)
+        ),
+        all_changes AS (
+            FROM merged
+            UNION ALL
+            SELECT old_id, new_id, (SELECT data_until FROM horizon), 'merge', 'restated' FROM restated
+            UNION ALL
+            SELECT old_id, new_id, (SELECT data_until FROM horizon), 'split', 'link withdrawn' FROM parted
+            UNION ALL
+            SELECT f.old_id, f.new_id, f.changed_at, f.kind, f.reason FROM former_changes f
+            WHERE f.kind = 'split' OR (f.old_id NOT IN (SELECT old_id FROM merged)
+                                       AND f.old_id NOT IN (FROM now) AND f.old_id NOT IN (SELECT old_id FROM restated))
+        )
+        SELECT DISTINCT c.*, coalesce(former.run, ?) AS run
+        FROM all_changes c LEFT JOIN former_changes former USING (old_id, new_id, changed_at, kind)""",
+        [run],
+    )

@@ -1,0 +1,165 @@
+"""The query that turns raw text columns into one section's rows, and says for each row what is wrong with it."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import duckdb
+
+from core.source_settings import Column, PersonRef, Section, SourceSettings
+from customers.connectors.raw import RawSource, literal, where_target
+from customers.mapping.moments import date_only_sql, fault_sql, moment_sql, tidy_sql
+
+NO_TEXT = "NULL::VARCHAR"
+NO_MOMENT = "NULL::TIMESTAMPTZ"
+_BLANKS = "' \u3000\t\r\n\u00a0'"
+_TRUE = ("true", "1", "yes", "y", "t", "on", "はい", "有", "同意", "許可")
+_FALSE = ("false", "0", "no", "n", "f", "off", "いいえ", "無", "拒否", "不可")
+_NORMAL_KEY = {"email": "normal_email", "login": "normal_login", "cookie": ""}
+
+
+@dataclass
+class SectionQuery:
+    """Collects the columns that a section needs, then writes one table of typed rows with a `fault` column.
+
+    Three layers: `t_…` are the mapped texts, `m_…` the moments, numbers and flags read from them, and on top the
+    section's own columns.
+    """
+
+    raw: RawSource
+    source: SourceSettings
+    section: Section
+    exported_at: datetime | None
+    texts: dict[str, str] = field(default_factory=dict)
+    typed: dict[str, str] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+
+    def text(self, label: str, column: Column | None, required: bool = False) -> str:
+        """SQL for a text; blank is NULL."""
+        if column is None:
+            return NO_TEXT
+        self.texts[f"t_{label}"] = self._mapped(column)
+        if required:
+            self.faults.append(f"CASE WHEN t_{label} IS NULL THEN {literal(label + ' is blank')} END")
+        return f"t_{label}"
+
+    def number(self, label: str, column: Column | None) -> str:
+        """SQL for a number; thousands separators and currency signs are tolerated, other text is a fault."""
+        if column is None:
+            return "NULL::DOUBLE"
+        text = self.text(label, column)
+        self.typed[f"m_{label}"] = f"read_number({text})"
+        self.faults.append(
+            f"CASE WHEN {text} IS NOT NULL AND m_{label} IS NULL THEN {literal(label + ': not a number')} END"
+        )
+        return f"m_{label}"
+
+    def flag(self, label: str, column: Column | None, default: str = "NULL::BOOLEAN") -> str:
+        """SQL for yes or no."""
+        if column is None:
+            return default
+        text = self.text(label, column)
+        yes, no = (", ".join(literal(word) for word in words) for words in (_TRUE, _FALSE))
+        self.typed[f"m_{label}"] = (
+            f"CASE WHEN lower({text}) IN ({yes}) THEN true WHEN lower({text}) IN ({no}) THEN false END"
+        )
+        self.faults.append(
+            f"CASE WHEN {text} IS NOT NULL AND m_{label} IS NULL THEN {literal(label + ': neither yes nor no')} END"
+        )
+        return f"coalesce(m_{label}, {default})"
+
+    def moment(self, label: str, column: Column | None, required: bool = False, fact: bool = True) -> str:
+        """SQL for a moment; a `fact` cannot lie after the export."""
+        if column is None:
+            return NO_MOMENT
+        self.texts[f"t_{label}"] = tidy_sql(self._mapped(column), self.source)
+        self.typed[f"m_{label}"] = moment_sql(f"t_{label}", self.source)
+        if required:
+            self.faults.append(f"CASE WHEN t_{label} IS NULL THEN {literal(label + ' is blank')} END")
+        self.faults.append(fault_sql(f"t_{label}", f"m_{label}", self.source, label))
+        if fact and self.exported_at is not None:
+            limit = f"TIMESTAMPTZ {literal(self.exported_at.isoformat())}"
+            self.faults.append(f"CASE WHEN m_{label} > {limit} THEN {literal(label + ' lies after the export')} END")
+        return f"m_{label}"
+
+    def known(self, label: str, column: Column | None, occurred: str = NO_MOMENT) -> tuple[str, str]:
+        """SQL for when a fact was known, and for whether that is assumed.
+
+        A recorded day without a time of day is known at that day's end: earlier would be a guess that leaks. Without
+        a recorded time the fact was known the source's delay after it occurred, and never before it occurred.
+        """
+        text = occurred.replace("m_", "t_", 1)
+        whole_day = f"CASE WHEN {date_only_sql(text, self.source)} THEN INTERVAL 1 DAY ELSE INTERVAL 0 DAY END"
+        delay = f"to_microseconds({round(self.source.delay_hours * 3_600_000_000)})"
+        assumed = NO_MOMENT if occurred == NO_MOMENT else f"({occurred} + {whole_day} + {delay})"
+        if column is None:
+            return assumed, "true"
+        self.moment(label, column)
+        recorded = self._end_of_day(label)
+        return f"greatest(coalesce({recorded}, {assumed}), {occurred})", f"(m_{label} IS NULL)"
+
+    def _end_of_day(self, label: str) -> str:
+        return (
+            f"(m_{label} + CASE WHEN {date_only_sql(f't_{label}', self.source)} "
+            "THEN INTERVAL 1 DAY ELSE INTERVAL 0 DAY END)"
+        )
+
+    def person(self, label: str, references: tuple[PersonRef, ...], required: bool = True) -> tuple[str, str]:
+        """SQL for the system and the id of the node that a row is about: the first reference that is not blank."""
+        systems, ids = [], []
+        for position, reference in enumerate(references):
+            text = f"t_{label}_{position}"
+            mapped = self._mapped(reference.column)
+            if reference.key is None:
+                self.texts[text] = mapped
+            else:
+                normal = _NORMAL_KEY[reference.key]
+                self.texts[text] = f"{normal}({mapped})" if normal else mapped
+            system = reference.key or reference.system or self.source.system
+            systems.append(f"WHEN {text} IS NOT NULL THEN {literal(system)}")
+            ids.append(text)
+        if required:
+            nobody = " AND ".join(f"{text} IS NULL" for text in ids)
+            self.faults.append(f"CASE WHEN {nobody} THEN {literal(label + ': nobody is named')} END")
+        return f"CASE {' '.join(systems)} END", f"coalesce({', '.join([*ids, NO_TEXT])})"
+
+    def write(self, connection: duckdb.DuckDBPyConnection, table: str, columns: dict[str, str]) -> None:
+        """Write the section's rows with `file`, `line`, the columns and `fault`."""
+        texts = "".join(f", {sql} AS {name}" for name, sql in self.texts.items())
+        typed = "".join(f", {sql} AS {name}" for name, sql in self.typed.items())
+        given = "".join(f", {sql} AS {name}" for name, sql in columns.items())
+        fault = f"coalesce({', '.join([*self.faults, NO_TEXT])})"
+        connection.execute(
+            f"""CREATE OR REPLACE TABLE {table} AS
+            SELECT file, line{given}, {fault} AS fault FROM (
+                SELECT *{typed} FROM (SELECT file, line{texts} FROM {self.raw.table} WHERE {self._where()}))"""
+        )
+
+    def _where(self) -> str:
+        conditions = []
+        for name, values in self.section.where.items():
+            listed = ", ".join(literal(value) for value in values)
+            column, key = where_target(name)
+            sql = _json_value(self.raw.columns[column], (key,)) if key else self.raw.columns[column]
+            conditions.append(f"coalesce(trim({sql}, {_BLANKS}), '') IN ({listed})")
+        return " AND ".join(conditions) or "true"
+
+    def _mapped(self, column: Column) -> str:
+        if column.constant is not None:
+            constant = column.constant
+            return literal(str(constant).lower() if isinstance(constant, bool) else constant)
+        sql = self.raw.columns[str(column.column)]
+        if column.json_key is not None:
+            sql = _json_value(sql, (column.json_key,) if isinstance(column.json_key, str) else column.json_key)
+        sql = f"nullif(trim({sql}, {_BLANKS}), '')"
+        if column.map:
+            cases = " ".join(f"WHEN {literal(old)} THEN {literal(new)}" for old, new in column.map.items())
+            rest = sql if column.otherwise is None else literal(column.otherwise)
+            sql = f"nullif(CASE {sql} {cases} ELSE {rest} END, '')"
+        return sql
+
+
+def _json_value(column: str, keys: tuple[str, ...]) -> str:
+    """SQL for the first of the keys that a JSON object has; text that is no JSON has none."""
+    paths = ('$."' + key.replace('"', '\\"') + '"' for key in keys)
+    extracted = [f"TRY(json_extract_string({column}, {literal(path)}))" for path in paths]
+    return extracted[0] if len(extracted) == 1 else f"coalesce({', '.join(extracted)})"

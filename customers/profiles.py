@@ -1,0 +1,150 @@
+"""What each record's fields held and since when that was known: the rows of `attributes`, and the keys of records."""
+
+import duckdb
+import pyarrow as pa
+
+from core.settings import Settings
+from customers.cleansing.company import tidy_company
+from customers.cleansing.email import mail_domain, mail_kind, normalise_email
+from customers.cleansing.name import tidy_name
+from customers.cleansing.phone import normalise_phone
+from customers.cleansing.prefecture import prefecture_of
+from customers.cleansing.text import normalise_login, normalise_number, tidy_text
+from customers.cleansing.title import department_of, rank_of
+
+_NAME_FIELDS = ("last_name", "first_name", "full_name", "last_name_kana", "first_name_kana", "full_name_kana")
+
+
+def cleanse_field(field: str, value: str) -> dict[str, str]:
+    """A field's cleansed value, and what else can be read from it; an unreadable value is kept under its own name.
+
+    >>> cleanse_field("email", "Taro@Example.JP")
+    {'email': 'taro@example.jp', 'mail_domain': 'example.jp', 'mail_kind': 'business'}
+    >>> cleanse_field("email", "unknown"), cleanse_field("title", "営業部長")
+    ({'email_unreadable': 'unknown'}, {'title': '営業部長', 'rank': 'director', 'department': 'sales'})
+    """
+    found: dict[str, str | None]
+    if field == "email":
+        email = normalise_email(value)
+        found = {"email": email}
+        if email:
+            found |= {"mail_domain": mail_domain(email), "mail_kind": mail_kind(email)}
+    elif field == "title":
+        found = {"title": tidy_text(value), "rank": rank_of(value), "department": department_of(value)}
+    elif field in _NAME_FIELDS:
+        found = {field: tidy_name(value)}
+    elif field == "phone":
+        found = {field: normalise_phone(value)}
+    elif field == "company":
+        found = {field: tidy_company(value)}
+    elif field == "login":
+        found = {field: normalise_login(value)}
+    elif field == "prefecture":
+        found = {field: prefecture_of(value) or tidy_text(value)}
+    elif field == "department":
+        found = {field: department_of(value) or tidy_text(value)}
+    elif field in ("employees", "annual_revenue"):
+        found = {field: normalise_number(value)}
+    elif field in ("account_id", "cookie"):
+        found = {field: value}
+    else:
+        found = {field: tidy_text(value)}
+    if found[field] is None:
+        return {f"{field}_unreadable": value}
+    return {name: form for name, form in found.items() if form is not None}
+
+
+def build_profiles(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    """Make `profile_rows` (the later `attributes`) and `key_rows` from the staged values and changes.
+
+    `known_at: created` values count from the record's creation, `export` values from the export, and `history` values
+    are rolled back: the first old value of the change log (or the snapshot's where nothing changed) at creation, then
+    each change at its time, and the snapshot's value at the export where the log does not lead to it.
+    """
+    connection.execute(
+        """CREATE TABLE ordered_changes AS
+        SELECT *, row_number() OVER earliest = 1 AS is_first, row_number() OVER latest = 1 AS is_last
+        FROM staged.field_changes
+        WINDOW earliest AS (PARTITION BY system, source_id, field
+                            ORDER BY occurred_at, recorded_at, old_value, new_value),
+               latest AS (PARTITION BY system, source_id, field
+                          ORDER BY occurred_at DESC, recorded_at DESC, new_value DESC, old_value DESC)"""
+    )
+    connection.execute(
+        """CREATE TABLE dated_values AS
+        WITH snapshot AS (
+            SELECT v.*, e.exported_at FROM staged.field_values v JOIN exports e USING (source)
+        ), changed AS (
+            SELECT s.*, f.old_value AS first_old, l.new_value AS last_new, f.system IS NOT NULL AS has_changed
+            FROM (FROM snapshot WHERE known_at = 'history') s
+            LEFT JOIN (FROM ordered_changes WHERE is_first) f USING (system, source_id, field)
+            LEFT JOIN (FROM ordered_changes WHERE is_last) l USING (system, source_id, field)
+        ), tracked AS (
+            SELECT DISTINCT system, field, is_key, kind, source FROM staged.field_values
+        )
+        SELECT source, system, source_id, field, value, is_key, kind,
+               coalesce(occurred_at, recorded_at, exported_at) AS occurred_at,
+               coalesce(recorded_at, exported_at) AS recorded_at, recorded_assumed
+        FROM snapshot WHERE known_at <> 'history'
+        UNION ALL
+        SELECT source, system, source_id, field, CASE WHEN has_changed THEN first_old ELSE value END, is_key, kind,
+               coalesce(occurred_at, recorded_at, exported_at), coalesce(recorded_at, exported_at), recorded_assumed
+        FROM changed
+        UNION ALL
+        SELECT source, system, source_id, field, value, is_key, kind, exported_at, exported_at, true
+        FROM changed WHERE has_changed AND value IS DISTINCT FROM last_new
+        UNION ALL
+        SELECT t.source, c.system, c.source_id, c.field, c.new_value, t.is_key, t.kind,
+               c.occurred_at, c.recorded_at, c.recorded_assumed
+        FROM ordered_changes c
+        JOIN (SELECT system, field, is_key, any_value(kind ORDER BY source) AS kind, min(source) AS source
+              FROM tracked GROUP BY system, field, is_key) t USING (system, field)"""
+    )
+    # A value can only be known once it is true.
+    connection.execute("UPDATE dated_values SET recorded_at = occurred_at WHERE recorded_at < occurred_at")
+    _add_forms(connection)
+    mapped_departments = [
+        source.name for source in settings.sources if source.people and "department" in source.people.fields
+    ]
+    connection.execute("CREATE TABLE own_departments AS SELECT unnest(?::VARCHAR[]) AS source", [mapped_departments])
+    connection.execute(
+        """CREATE TABLE profile_rows AS
+        SELECT DISTINCT d.system, d.source_id, coalesce(f.form_field, d.field) AS field,
+               CASE WHEN d.kind IN ('text', 'category') THEN f.form ELSE d.value END AS value,
+               d.occurred_at, d.recorded_at, d.recorded_assumed
+        FROM dated_values d LEFT JOIN forms f
+            ON d.kind IN ('text', 'category') AND f.field = d.field AND f.value = d.value
+        WHERE NOT d.is_key
+          -- A department read from a title does not compete with a department that has its own column.
+          AND NOT (d.field = 'title' AND coalesce(f.form_field, '') = 'department'
+                   AND d.source IN (SELECT source FROM own_departments))
+          -- Blank at the start tells nothing; a change to blank does.
+          AND (d.value IS NOT NULL OR d.occurred_at > (
+              SELECT min(r.created_at) FROM staged.records r
+              WHERE r.system = d.system AND r.source_id = d.source_id))"""
+    )
+    connection.execute(
+        """CREATE TABLE key_rows AS
+        SELECT d.system, d.source_id, d.field AS kind, f.form AS key_value, min(d.recorded_at) AS known_at
+        FROM dated_values d JOIN forms f ON f.field = d.field AND f.value = d.value AND f.form_field = d.field
+        WHERE d.is_key GROUP BY ALL"""
+    )
+
+
+def _add_forms(connection: duckdb.DuckDBPyConnection) -> None:
+    """Cleanse each distinct value once: `forms` holds (field, value) → (form_field, form)."""
+    distinct = connection.execute(
+        "SELECT DISTINCT field, value FROM dated_values WHERE kind IN ('text', 'category') AND value IS NOT NULL"
+    ).fetchall()
+    rows = [
+        (field, value, form_field, form)
+        for field, value in distinct
+        for form_field, form in cleanse_field(field, value).items()
+    ]
+    columns = list(zip(*rows, strict=True)) if rows else [(), (), (), ()]
+    table = pa.table(
+        [pa.array(column, pa.string()) for column in columns], names=["field", "value", "form_field", "form"]
+    )
+    connection.register("forms_given", table)
+    connection.execute("CREATE TABLE forms AS SELECT * FROM forms_given")
+    connection.unregister("forms_given")

@@ -1,0 +1,69 @@
+"""Which value wins a field of a person: the configured order of systems, then the newest; blank never wins."""
+
+import duckdb
+import pyarrow as pa
+
+from core.settings import Settings
+from core.tables import PERSON_FIELDS
+
+GOLDEN_FIELDS = (*PERSON_FIELDS, "account_id")
+_LAST_PLACE = 1_000_000
+
+
+def system_order(settings: Settings) -> pa.Table:
+    """The place of each named system for each field, best first: columns field, system, place."""
+    rows = [
+        (field, system, place)
+        for field in GOLDEN_FIELDS
+        for place, system in enumerate(settings.survivorship.fields.get(field, settings.survivorship.default))
+    ]
+    columns = list(zip(*rows, strict=True)) if rows else [(), (), ()]
+    types = (pa.string(), pa.string(), pa.int64())
+    return pa.table(
+        [pa.array(column, kind) for column, kind in zip(columns, types, strict=True)],
+        names=["field", "system", "place"],
+    )
+
+
+def build_golden_fields(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    """Make `golden_fields` (customer_id, field, value), one row for each field that has a value today."""
+    connection.register("system_order", system_order(settings))
+    listed = ", ".join(f"'{field}'" for field in GOLDEN_FIELDS)
+    connection.execute(
+        f"""CREATE TABLE golden_fields AS
+        SELECT customer_id, field,
+               arg_min(value, (coalesce(place, {_LAST_PLACE}), -epoch_us(occurred_at), -epoch_us(recorded_at),
+                               system, source_id, value)) AS value
+        FROM attributes LEFT JOIN system_order USING (field, system)
+        WHERE value IS NOT NULL AND field IN ({listed})
+        GROUP BY customer_id, field"""
+    )
+    connection.unregister("system_order")
+
+
+def build_customers(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make `customers`: the golden records, with today's consent and account."""
+    fields = ", ".join(f"max(value) FILTER (field = '{field}') AS {field}" for field in GOLDEN_FIELDS)
+    connection.execute(
+        f"""CREATE TABLE customers AS
+        WITH people AS (
+            SELECT n.customer_id, bool_or(n.system <> 'cookie') AS known,
+                   count(*) FILTER (n.system NOT IN ('email', 'login', 'cookie')) AS records,
+                   min(d.known_at) AS first_seen_at,
+                   arg_min(n.source_id, (d.known_at, n.source_id)) FILTER (n.system = 'email') AS some_email,
+                   arg_min(n.source_id, (d.known_at, n.source_id)) FILTER (n.system = 'login') AS some_login
+            FROM node_now n JOIN nodes d USING (system, source_id) GROUP BY n.customer_id
+        ), golden AS (
+            SELECT customer_id, {fields} FROM golden_fields GROUP BY customer_id
+        )
+        SELECT p.customer_id, CASE WHEN known THEN 'known' ELSE 'anonymous' END AS kind,
+               g.* EXCLUDE (customer_id)
+                   REPLACE (coalesce(g.email, some_email) AS email, coalesce(g.login, some_login) AS login,
+                            coalesce(g.full_name, full_name(g.last_name, g.first_name)) AS full_name,
+                            coalesce(g.full_name_kana, full_name(g.last_name_kana, g.first_name_kana))
+                                AS full_name_kana),
+               split_part(coalesce(g.email, some_email), '@', 2) AS mail_domain,
+               kind_of_mail(coalesce(g.email, some_email)) AS mail_kind,
+               c.consent_marketing, c.consent_profiling, c.consent_transfer, records, first_seen_at
+        FROM people p LEFT JOIN golden g USING (customer_id) JOIN consent_now c USING (customer_id)"""
+    )

@@ -1,0 +1,329 @@
+"""The job: read the exports, map, cleanse, link records to people in time, let the best values survive, publish."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
+from pathlib import Path
+
+import duckdb
+
+from core.errors import ConfigurationError, Fault, SourceError, raise_faults
+from core.logs import get_logger
+from core.progress import Progress, SilentProgress
+from core.settings import Settings
+from core.source_settings import SourceSettings
+from core.storage import Workspace, connect_duckdb, fingerprint
+from customers.accounts import build_accounts
+from customers.bots import mark_bots
+from customers.cleansing.email import mail_kind
+from customers.connectors.raw import RawSource, literal
+from customers.connectors.read import read_source, used_columns
+from customers.consent import build_consent_now, build_consents
+from customers.deals import build_deals
+from customers.linking import link_people
+from customers.mapping.functions import define_function, define_functions
+from customers.mapping.moments import define_moments, export_moment
+from customers.mapping.sections import SectionRows, create_staging, map_section
+from customers.profiles import build_profiles
+from customers.publish import write_tables
+from customers.quarantine import create_quarantine, mark_stray_times, set_faults_aside
+from customers.survivorship import GOLDEN_FIELDS, build_customers, build_golden_fields
+
+log = get_logger("customers")
+
+# The times that say since when something is known, by staging table: the newest of them is how far the data reach.
+_FACT_TIMES = {
+    "people": ["created_at"],
+    "history": ["occurred_at"],
+    "links": ["linked_at"],
+    "events": ["occurred_at"],
+    "deals": ["opened_at"],
+    "deal_stages": ["entered_at"],
+    "consents": ["decided_at"],
+}
+_RECORDED = {
+    "records": "recorded_at",
+    "field_changes": "recorded_at",
+    "links": "linked_at",
+    "events": "recorded_at",
+    "deals": "recorded_at",
+    "deal_stages": "recorded_at",
+    "deal_people": "recorded_at",
+    "consents": "recorded_at",
+    "accounts": "created_at",
+}
+
+
+@dataclass(frozen=True)
+class SourceReport:
+    """What became of one file: rows = published + quarantined."""
+
+    source: str
+    file: str
+    rows: int
+    published: int
+    quarantined: int
+    unused_columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class UnifySummary:
+    """What a run of `unify_customers` made; times in UTC.
+
+    `source_records` counts the records of people, `rows` all rows of all sources, `merges` the people who were known
+    under two ids for some time and turned out to be one.
+    """
+
+    customers: int
+    known: int
+    anonymous: int
+    source_records: int
+    rows: int
+    quarantined: int
+    events: int
+    merges: int
+    data_until: datetime
+    as_of: datetime
+    sources: tuple[SourceReport, ...]
+
+
+def unify_customers(
+    settings: Settings, workspace: Workspace, *, run: str, progress: Progress | None = None
+) -> UnifySummary:
+    """Read all sources and publish the unified tables as the stage `customers`.
+
+    Args:
+        settings: which sources there are and how they are mapped.
+        workspace: where the tables are published; ids given away by its former generation are kept.
+        run: names this run in `identities` and `identity_changes`.
+        progress: shows how far the work is.
+
+    Raises:
+        ConfigurationError: a mapping names fields that do not exist.
+        SourceError: files are missing, empty, in another encoding or lack columns; all faults at once, and nothing
+            is written.
+    """
+    progress = progress or SilentProgress()
+    _refuse_unknown_fields(settings)
+    with _engine() as (connection, scratch):
+        reports = _read_sources(connection, settings, scratch, progress)
+        data_until, as_of = _set_horizon(connection, settings)
+        with progress.task("link people", 4) as advance:
+            mark_bots(connection)
+            _date_undated_rows(connection)
+            build_profiles(connection, settings)
+            advance()
+            build_accounts(connection)
+            advance()
+            resolution = link_people(connection, workspace, run)
+            advance()
+            _attach_people(connection)
+            build_deals(connection)
+            build_consents(connection)
+            build_consent_now(connection, settings)
+            build_golden_fields(connection, settings)
+            build_customers(connection)
+            advance()
+        mark = fingerprint(
+            settings.model_dump_json(include={"sources", "survivorship", "consent", "as_of", "timezone"}),
+            *(f"{report.source}/{report.file}" for report in reports),
+            *_file_fingerprints(connection),
+        )
+        manifest: dict[str, object] = {
+            "data_until": data_until.isoformat(),
+            "as_of": as_of.isoformat(),
+            "fingerprint": mark,
+        }
+        with workspace.publish("customers", mark, manifest) as folder:
+            counts = write_tables(connection, folder, progress)
+            manifest["counts"] = counts
+        ((known, source_records, merges),) = connection.execute(
+            """SELECT (SELECT count(*) FROM customers WHERE kind = 'known'),
+                      (SELECT count(*) FROM (SELECT DISTINCT system, source_id FROM staged.records)),
+                      (SELECT count(*) FROM identity_changes WHERE kind = 'merge')"""
+        ).fetchall()
+    log.info("unified", customers=counts["customers"], refused_links=len(resolution.refused))
+    return UnifySummary(
+        customers=counts["customers"],
+        known=known,
+        anonymous=counts["customers"] - known,
+        source_records=source_records,
+        rows=sum(report.rows for report in reports),
+        quarantined=sum(report.quarantined for report in reports),
+        events=counts["events"],
+        merges=merges,
+        data_until=data_until,
+        as_of=as_of,
+        sources=tuple(reports),
+    )
+
+
+def _refuse_unknown_fields(settings: Settings) -> None:
+    faults = [
+        Fault(
+            f"source {source.name}",
+            f"people.fields.{name} is no field of a person"
+            + (f", did you mean {close[0]!r}?" if (close := get_close_matches(name, GOLDEN_FIELDS, n=1)) else "")
+            + "; fields of your own go under people.custom",
+        )
+        for source in settings.sources
+        if source.people
+        for name in source.people.fields
+        if name not in GOLDEN_FIELDS
+    ]
+    raise_faults(ConfigurationError, "the mapping", faults, "correct the configuration")
+
+
+@contextmanager
+def _engine() -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
+    """A DuckDB that knows our functions, and a folder for copies that vanishes with it."""
+    with tempfile.TemporaryDirectory(prefix="kizashi-") as scratch, connect_duckdb() as connection:
+        connection.execute(f"SET temp_directory = {literal(scratch)}")
+        define_moments(connection)
+        define_functions(connection)
+        define_function(connection, "kind_of_mail", mail_kind)
+        connection.execute(
+            "CREATE MACRO full_name(a, b) AS CASE WHEN a IS NOT NULL AND b IS NOT NULL THEN a || ' ' || b "
+            "ELSE coalesce(a, b) END"
+        )
+        create_staging(connection)
+        create_quarantine(connection)
+        connection.execute(
+            "CREATE TABLE sources (source VARCHAR, file VARCHAR, rows BIGINT, published BIGINT, quarantined BIGINT, "
+            "unused_columns VARCHAR, fingerprint VARCHAR)"
+        )
+        connection.execute("CREATE TABLE exports (source VARCHAR, exported_at TIMESTAMPTZ)")
+        yield connection, Path(scratch)
+
+
+def _read_sources(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, scratch: Path, progress: Progress
+) -> list[SourceReport]:
+    """Read and map every source; raise all faults of all sources at once."""
+    faults: list[Fault] = []
+    reports: list[SourceReport] = []
+    with progress.task("read exports", len(settings.sources)) as advance:
+        for source in settings.sources:
+            exported_at = export_moment(source, faults)
+            raw = read_source(connection, settings, source, scratch, faults)
+            connection.execute("INSERT INTO exports VALUES (?, ?)", [source.name, exported_at])
+            # After the first fault only the other sources' faults are of interest.
+            if raw is not None and not faults:
+                reports += _map_source(connection, source, raw, exported_at)
+            if raw is not None:
+                connection.execute(f"DROP TABLE {raw.table}")
+            advance()
+    raise_faults(SourceError, "the input", faults, "nothing was written; correct this and run again")
+    return reports
+
+
+def _map_source(
+    connection: duckdb.DuckDBPyConnection, source: SourceSettings, raw: RawSource, exported_at: datetime | None
+) -> list[SourceReport]:
+    sections: list[SectionRows] = []
+    for name in source.sections():
+        rows = map_section(connection, source, raw, name, exported_at)
+        if exported_at is None:
+            mark_stray_times(connection, rows, _FACT_TIMES.get(name, []))
+        sections.append(rows)
+    faulty = set_faults_aside(connection, raw, sections)
+    for rows in sections:
+        if faulty:
+            connection.execute(f"DELETE FROM {rows.table} WHERE (file, line) IN (SELECT (file, line) FROM faulty)")
+        for insert in rows.inserts:
+            connection.execute(insert)
+        connection.execute(f"DROP TABLE {rows.table}")
+    used = used_columns(source)
+    unused = tuple(name for name in raw.columns if name not in used)
+    reports = []
+    for file in raw.files:
+        ((quarantined,),) = connection.execute(
+            "SELECT count(DISTINCT line) FROM quarantine WHERE source = ? AND file = ?", [source.name, file.name]
+        ).fetchall()
+        report = SourceReport(source.name, file.name, file.rows, file.rows - quarantined, quarantined, unused)
+        connection.execute(
+            "INSERT INTO sources VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [
+                source.name,
+                file.name,
+                file.rows,
+                report.published,
+                quarantined,
+                ", ".join(unused) or None,
+                file.fingerprint,
+            ],
+        )
+        reports.append(report)
+    return reports
+
+
+def _set_horizon(connection: duckdb.DuckDBPyConnection, settings: Settings) -> tuple[datetime, datetime]:
+    """How far the data reach, and the moment to score for; exports that do not say when they were taken are dated."""
+    moments = [f"SELECT max({column}) AS moment FROM staged.{table}" for table, column in _RECORDED.items()]
+    moments.append("SELECT max(exported_at) FROM exports")
+    # A closing day is often a plan; it is a fact of a closed deal that no stage history tells about.
+    moments.append(
+        "SELECT max(closed_at) FROM staged.deals ANTI JOIN staged.deal_stages USING (deal_id) "
+        "WHERE outcome IN ('won', 'lost')"
+    )
+    ((micros,),) = connection.execute(f"SELECT epoch_us(max(moment)) FROM ({' UNION ALL '.join(moments)})").fetchall()
+    if micros is None:
+        raise SourceError(
+            "no row of any source carries a usable time",
+            "at least one event, record or deal with its time",
+            "see the quarantine reasons and declare timezone",
+        )
+    data_until = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=micros)
+    connection.execute("CREATE TABLE horizon AS SELECT ?::TIMESTAMPTZ AS data_until", [data_until])
+    connection.execute("UPDATE exports SET exported_at = (SELECT data_until FROM horizon) WHERE exported_at IS NULL")
+    return data_until, settings.as_of.astimezone(UTC) if settings.as_of else data_until + timedelta(seconds=1)
+
+
+def _date_undated_rows(connection: duckdb.DuckDBPyConnection) -> None:
+    """What carries no time of its own is known since the export; a person's part in a deal since the deal."""
+    connection.execute(
+        """CREATE TABLE deal_people_known AS
+        SELECT p.deal_id, p.system, p.source_id, p.role, coalesce(p.recorded_at, e.exported_at) AS recorded_at
+        FROM staged.deal_people p JOIN exports e USING (source)"""
+    )
+
+
+def _attach_people(connection: duckdb.DuckDBPyConnection) -> None:
+    """Write today's person beside each fact."""
+    connection.execute(
+        "CREATE TABLE attributes AS "
+        "SELECT n.customer_id, p.* FROM profile_rows p JOIN node_now n USING (system, source_id)"
+    )
+    connection.execute(
+        "CREATE TABLE repeated_events AS SELECT event_id FROM staged.events GROUP BY event_id HAVING count(*) > 1"
+    )
+    first = "PARTITION BY event_id ORDER BY recorded_at, occurred_at, file, line"
+    columns = (
+        "e.event_id, n.customer_id, e.system, e.source_id, e.channel, e.type, e.occurred_at, e.recorded_at, "
+        "e.recorded_assumed, e.amount, e.url, e.properties, e.is_bot OR b.event_id IS NOT NULL AS is_bot"
+    )
+    connection.execute(
+        f"""CREATE VIEW published_events AS
+        WITH kept AS (
+            FROM staged.events ANTI JOIN repeated_events USING (event_id)
+            UNION ALL
+            (FROM staged.events SEMI JOIN repeated_events USING (event_id) QUALIFY row_number() OVER ({first}) = 1)
+        )
+        SELECT {columns}
+        FROM kept e JOIN node_now n USING (system, source_id) LEFT JOIN bot_events b ON b.event_id = e.event_id"""
+    )
+    connection.execute(
+        """CREATE TABLE contracts AS
+        SELECT c.contract_id, n.customer_id, c.system, c.source_id, c.account_id, c.plan, c.started_at, c.renews_at,
+               c.cancelled_at, c.recurring_amount
+        FROM staged.contracts c LEFT JOIN node_now n USING (system, source_id)
+        QUALIFY row_number() OVER (PARTITION BY contract_id ORDER BY started_at, c.system, c.source_id, c.plan) = 1"""
+    )
+
+
+def _file_fingerprints(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    rows = connection.execute("SELECT fingerprint FROM sources ORDER BY source, file").fetchall()
+    return [mark for (mark,) in rows]
