@@ -1,0 +1,186 @@
+"""Build the features: for each requested moment and each view one row, from what was known strictly before it."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from core.errors import MissingStageError, TableError
+from core.progress import Progress, SilentProgress
+from core.settings import Settings
+from core.storage import Workspace, connect_duckdb, fingerprint
+from core.tables import MOMENT
+from features.catalog import (
+    SERVICES,
+    Feature,
+    Measure,
+    ViewName,
+    feature_catalog,
+    row_marker,
+    service_schema,
+    used_views,
+)
+from features.facts import prepare_facts
+from features.people_as_of import number_moments, select_batch
+from features.views.account import account_query
+from features.views.custom import custom_query
+from features.views.deal import deal_query
+from features.views.engagement import engagement_query
+from features.views.intent import intent_query
+from features.views.profile import profile_query
+
+QUERIES: dict[str, Callable[[Settings], str]] = {
+    "profile": profile_query,
+    "engagement": engagement_query,
+    "intent": intent_query,
+    "deal": deal_query,
+    "account": account_query,
+    "custom": custom_query,
+}
+ARROW_TYPES = {"int": pa.int64(), "float": pa.float64(), "category": pa.string()}
+_SQL_TYPES = {"int": "BIGINT", "float": "DOUBLE", "category": "VARCHAR"}
+# Nothing seen is a count of none; for every other measure it is "not known".
+_ZERO_WHEN_UNSEEN: tuple[Measure, ...] = ("count", "active_days", "distinct_types", "distinct_topics", "heat", "amount")
+# Bounds the memory that the visible events of a batch take (about 1 GB at 100 events a moment).
+BATCH_MOMENTS = 40_000
+
+
+@dataclass(frozen=True)
+class FeatureBuild:
+    """What was built: how many moments and people, the features by view, and a fingerprint of the requested rows."""
+
+    moments: int
+    customers: int
+    views: dict[str, tuple[str, ...]]
+    fingerprint: str
+
+
+def build_features(
+    settings: Settings, workspace: Workspace, moments: pa.Table, progress: Progress | None = None
+) -> FeatureBuild:
+    """Write every view's rows for the requested moments and publish them as the stage `features`.
+
+    Args:
+        settings: the windows, signals, profile fields and custom fields.
+        workspace: holds the unified tables, and takes the features.
+        moments: `customer_id` (as it was valid at that moment) and `as_of` (with time zone); doubles are built once.
+        progress: told how many moments are done.
+
+    Returns:
+        The build's figures. In every view there is a row for every moment, also for people of whom nothing was known.
+
+    Raises:
+        MissingStageError: no unified tables have been published.
+        TableError: the moments are not as described, or there are none.
+    """
+    manifest = workspace.manifest("customers")
+    if manifest is None:
+        raise MissingStageError(f"{workspace.home} holds no customers yet", "unified tables", "run `kizashi unify`")
+    features = feature_catalog(settings)
+    views = {view: tuple(f for f in features if f.view == view) for view in used_views(settings)}
+    with connect_duckdb() as connection:
+        total = number_moments(connection, moments)
+        if total == 0:
+            raise TableError("no moments were requested", "at least one customer_id and as_of", "check the spine")
+        prepare_facts(connection, settings, workspace, features)
+        summary = _summary(connection, settings, views, total, str(manifest.get("fingerprint", "")))
+        stage_manifest = {
+            "as_of": manifest["as_of"],
+            "moments": summary.moments,
+            "customers": summary.customers,
+            "fingerprint": summary.fingerprint,
+            "customers_generation": manifest["generation"],
+            "services": {service: service_schema(settings, service).fingerprint for service in SERVICES},
+        }
+        with workspace.publish("features", summary.fingerprint, stage_manifest) as folder:
+            _write_views(connection, settings, folder, views, str(manifest["as_of"]), total, progress)
+    return summary
+
+
+def _summary(
+    connection: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    views: Mapping[ViewName, tuple[Feature, ...]],
+    total: int,
+    customers_fingerprint: str,
+) -> FeatureBuild:
+    row = connection.execute(
+        "SELECT count(DISTINCT customer_id), CAST(sum(hash(customer_id, at_us)) AS VARCHAR) FROM moments"
+    ).fetchone()
+    customers, requested = row if row else (0, "")
+    contracts = [service_schema(settings, service).fingerprint for service in SERVICES]
+    return FeatureBuild(
+        moments=total,
+        customers=int(customers),
+        views={view: tuple(feature.name for feature in features) for view, features in views.items()},
+        fingerprint=fingerprint(customers_fingerprint, total, requested, *contracts),
+    )
+
+
+def _write_views(
+    connection: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    folder: Path,
+    views: Mapping[ViewName, tuple[Feature, ...]],
+    built_at: str,
+    total: int,
+    progress: Progress | None,
+) -> None:
+    """Fill one Parquet file per view, sorted by customer and as-of, a batch of moments at a time."""
+    schemas = {view: view_schema(view, features) for view, features in views.items()}
+    with ExitStack() as stack:
+        advance = stack.enter_context((progress or SilentProgress()).task("features", total))
+        writers = {
+            view: stack.enter_context(pq.ParquetWriter(folder / f"{view}.parquet", schema, compression="zstd"))
+            for view, schema in schemas.items()
+        }
+        for first, behind in _batches(total):
+            select_batch(connection, settings, first, behind)
+            for view, features in views.items():
+                rows = connection.sql(_row_query(settings, view, features, built_at)).to_arrow_table()
+                if rows.num_rows != behind - first:
+                    raise TableError(
+                        f"the view {view} made {rows.num_rows} rows for {behind - first} moments",
+                        "one row for each moment",
+                        "report this as a fault of the view's query",
+                    )
+                writers[view].write_table(rows.cast(schemas[view]), row_group_size=20_000)
+            advance(behind - first)
+
+
+def view_schema(view: str, features: tuple[Feature, ...]) -> pa.Schema:
+    """The columns of a view's file: whose row, as of when, when built, the row's marker, then the features."""
+    return pa.schema(
+        [
+            pa.field("customer_id", pa.string(), nullable=False),
+            pa.field("as_of", MOMENT, nullable=False),
+            pa.field("built_at", MOMENT, nullable=False),
+            pa.field(row_marker(view), pa.int64(), nullable=False),
+            *(pa.field(feature.name, ARROW_TYPES[feature.type]) for feature in features),
+        ]
+    )
+
+
+def _batches(total: int) -> Iterator[tuple[int, int]]:
+    for first in range(0, total, BATCH_MOMENTS):
+        yield first, min(first + BATCH_MOMENTS, total)
+
+
+def _row_query(settings: Settings, view: str, features: tuple[Feature, ...], built_at: str) -> str:
+    """The view's own query, laid over the batch's moments so that each of them has its row, with agreed types."""
+    columns = ",\n    ".join(f"{_typed(feature)} AS {feature.name}" for feature in features)
+    return f"""
+SELECT b.customer_id, b.as_of, TIMESTAMPTZ '{built_at}' AS built_at, b.at_us AS {row_marker(view)},
+    {columns}
+FROM batch_moments b LEFT JOIN ({QUERIES[view](settings)}) v USING (moment)
+ORDER BY b.moment
+"""
+
+
+def _typed(feature: Feature) -> str:
+    value = f"CAST(v.{feature.name} AS {_SQL_TYPES[feature.type]})"
+    return f"coalesce({value}, 0)" if feature.measure in _ZERO_WHEN_UNSEEN else value

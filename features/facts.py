@@ -1,0 +1,172 @@
+"""The published tables, prepared once per build for counting: numbered nodes, microseconds, one flag per signal.
+
+Nothing here depends on an as-of. Every fact keeps the two times that decide whether it is visible.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import duckdb
+
+from core.settings import Settings
+from core.storage import Workspace
+from core.tables import PERSON_FIELDS
+from features.catalog import PASSIVE_TYPES, Feature
+
+# Systems whose nodes are keys (an address, a login, a browser) and not records of a person.
+KEY_SYSTEMS = ("email", "login", "cookie")
+
+
+def prepare_facts(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, workspace: Workspace, features: Sequence[Feature]
+) -> None:
+    """Create the fact tables in `connection` from the generation of unified tables in force."""
+    workspace.tables(connection)
+    for statement in (_NODES, _LINKS, _event_facts(settings), *_attribute_facts(settings, features), *_DEAL_FACTS):
+        connection.execute(statement)
+    connection.execute(_CONSENT_FACTS)
+
+
+# Each (system, source_id) gets a number; joins on whole numbers are several times faster than on two texts.
+_NODES = """
+CREATE TABLE nodes AS
+SELECT row_number() OVER (ORDER BY system, source_id) AS node, system, source_id,
+       min(epoch_us(linked_at)) AS known_from
+FROM identities GROUP BY system, source_id
+"""
+_LINKS = """
+CREATE TABLE links AS
+SELECT n.node, i.customer_id, epoch_us(i.linked_at) AS linked, epoch_us(i.ended_at) AS ended
+FROM identities i JOIN nodes n USING (system, source_id)
+"""
+
+
+def like_pattern(pattern: str) -> str:
+    r"""A pattern with `*` and `?` as the right side of SQL's LIKE, quoted; every other character stands for itself.
+
+    >>> like_pattern("*pricing_50%*")
+    "'%pricing\\_50\\%%' ESCAPE '\\'"
+    """
+    escaped = "".join({"*": "%", "?": "_"}.get(c, "\\" + c if c in "%_\\" else c) for c in pattern)
+    return "'" + escaped.replace("'", "''") + "' ESCAPE '\\'"
+
+
+def signal_columns(settings: Settings) -> dict[str, str]:
+    """The flag column of each signal in `event_facts`."""
+    return {signal: f"signal_{number}" for number, signal in enumerate(settings.features.signals)}
+
+
+def _event_facts(settings: Settings) -> str:
+    flags = []
+    for signal, column in signal_columns(settings).items():
+        definition = settings.features.signals[signal]
+        # Letter case of an address means nothing to the person who opened it; types and channels are our own words.
+        required = [
+            " OR ".join(f"coalesce({part}, '') {operator} {like_pattern(pattern)}" for pattern in patterns)
+            for part, operator, patterns in (
+                ("type", "LIKE", definition.type),
+                ("channel", "LIKE", definition.channel),
+                ("url", "ILIKE", definition.url),
+            )
+            if patterns
+        ]
+        flags.append(f"({' AND '.join(f'({condition})' for condition in required)}) AS {column}")
+    columns = signal_columns(settings)
+    intents = [columns[name] for name, signal in settings.features.signals.items() if signal.subject == "intent"]
+    passive = ", ".join(f"'{kind}'" for kind in PASSIVE_TYPES)
+    local = f"(e.occurred_at AT TIME ZONE '{settings.timezone}')"
+    return f"""
+CREATE TABLE event_facts AS
+SELECT *, {" OR ".join(intents) or "false"} AS intent FROM (
+SELECT n.node, epoch_us(e.occurred_at) AS occurred, epoch_us(e.recorded_at) AS recorded,
+       e.type NOT IN ({passive}) AS active, e.type,
+       lower(rtrim(regexp_replace(split_part(split_part(e.url, '#', 1), '?', 1), '^[a-z]+://[^/]*', ''), '/')) AS topic,
+       -- Hundredths as whole numbers: their sum does not depend on the order of addition.
+       TRY_CAST(round(e.amount * 100) AS BIGINT) AS amount_hundredths,
+       CAST({local} AS DATE) - DATE '1970-01-01' AS local_day,
+       isodow({local}) >= 6 AS weekend,
+       isodow({local}) < 6 AND hour({local}) BETWEEN 9 AND 17 AS working_hours
+       {"".join(f", {flag}" for flag in flags)}
+FROM events e JOIN nodes n USING (system, source_id)
+WHERE NOT e.is_bot
+)
+ORDER BY node, occurred
+"""
+
+
+# What is read out of another field wins as that field does.
+_READ_FROM = {"mail_kind": "email"}
+
+
+def _attribute_facts(settings: Settings, features: Sequence[Feature]) -> list[str]:
+    """Values of people's fields, each with its strength: of the visible values of a field the strongest one wins.
+
+    Strength follows the configured order of systems, then recency, so it is the same whatever the as-of; only
+    visibility depends on that. Blank values are left out: they never win.
+    """
+    fields = dict.fromkeys([*PERSON_FIELDS, *(feature.source for feature in features if feature.source is not None)])
+    survivorship = settings.survivorship
+    ranks = [
+        f"({_text(field)}, {_text(system)}, {-place})"
+        for field in fields
+        for place, system in enumerate(survivorship.fields.get(_READ_FROM.get(field, field), survivorship.default))
+    ]
+    # A line that matches nothing keeps VALUES from being empty.
+    values = ", ".join(["('', '', 0)", *ranks])
+    numbered = ", ".join(f"({_text(field)}, {number})" for number, field in enumerate(fields))
+    return [
+        f"CREATE TABLE source_ranks AS SELECT * FROM (VALUES {values}) AS t(field, system, source_rank)",
+        f"CREATE TABLE field_numbers AS SELECT * FROM (VALUES {numbered}) AS t(field, field_number)",
+        """
+CREATE TABLE attribute_facts AS
+SELECT n.node, a.field, f.field_number, trim(a.value) AS value,
+       epoch_us(a.occurred_at) AS occurred, epoch_us(a.recorded_at) AS recorded,
+       row_number() OVER (
+           PARTITION BY a.field
+           ORDER BY coalesce(r.source_rank, -1000000), a.occurred_at, a.recorded_at, a.system, a.source_id, a.value
+       ) AS strength
+FROM attributes a
+JOIN nodes n USING (system, source_id)
+JOIN field_numbers f USING (field)
+LEFT JOIN source_ranks r ON r.field = a.field AND r.system = a.system
+WHERE trim(coalesce(a.value, '')) <> ''
+ORDER BY n.node, a.field, strength
+""",
+    ]
+
+
+def _text(value: str | Path) -> str:
+    return "'" + str(value).replace("'", "''") + "'"
+
+
+_DEAL_FACTS = (
+    """
+CREATE TABLE deal_facts AS
+SELECT row_number() OVER (ORDER BY deal_id) AS deal, deal_id,
+       epoch_us(opened_at) AS opened, epoch_us(recorded_at) AS recorded
+FROM deals
+""",
+    """
+CREATE TABLE stage_facts AS
+SELECT d.deal, s.stage, s.outcome, s.amount,
+       epoch_us(s.entered_at) AS entered, epoch_us(s.recorded_at) AS recorded,
+       -- Of stages entered in the same moment the closing one is the later.
+       row_number() OVER (
+           PARTITION BY d.deal ORDER BY s.entered_at, s.outcome <> 'open', s.recorded_at, s.stage
+       ) AS position
+FROM deal_stages s JOIN deal_facts d USING (deal_id)
+""",
+    """
+CREATE TABLE deal_links AS
+SELECT d.deal, n.node, min(epoch_us(p.recorded_at)) AS recorded
+FROM deal_people p JOIN deal_facts d USING (deal_id) JOIN nodes n USING (system, source_id)
+GROUP BY d.deal, n.node
+""",
+)
+_CONSENT_FACTS = """
+CREATE TABLE consent_facts AS
+SELECT n.node, c.granted, epoch_us(c.decided_at) AS decided,
+       row_number() OVER (ORDER BY c.decided_at, c.granted DESC, c.system, c.source_id) AS position
+FROM consents c JOIN nodes n USING (system, source_id)
+WHERE c.purpose = 'marketing'
+"""

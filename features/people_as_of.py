@@ -1,0 +1,82 @@
+"""Who a person was at a moment: the nodes that belonged to them then, and the events visible then."""
+
+import duckdb
+import pyarrow as pa
+
+from core.errors import TableError
+from core.settings import Settings
+from core.tables import MOMENT
+from features.catalog import HEAT_HALF_LIFE_DAYS
+from features.facts import signal_columns
+
+DAY = 86_400_000_000
+# Recency is counted over two years at most: older events only cost time, and a store that forgets stays consistent.
+RECENCY_DAYS = 730
+MOMENTS_SCHEMA = pa.schema([pa.field("customer_id", pa.string()), pa.field("as_of", MOMENT)])
+
+
+def checked_moments(moments: pa.Table) -> pa.Table:
+    """The two columns of a table of moments, in their agreed types.
+
+    Raises:
+        TableError: a column is missing, has blanks, or its times carry no time zone.
+    """
+    missing = [name for name in MOMENTS_SCHEMA.names if name not in moments.column_names]
+    if missing:
+        raise TableError(f"the moments lack {missing}", "customer_id and as_of", "correct the spine")
+    zone = moments.schema.field("as_of").type
+    if not pa.types.is_timestamp(zone) or zone.tz is None:
+        raise TableError(f"the moments' as_of is {zone}", "a timestamp with its time zone", "correct the spine")
+    chosen = moments.select(MOMENTS_SCHEMA.names)
+    if any(column.null_count for column in chosen.columns):
+        raise TableError("the moments have blanks", "a customer_id and an as_of in each row", "correct the spine")
+    return chosen.cast(MOMENTS_SCHEMA)
+
+
+def longest_days(settings: Settings) -> int:
+    """How far back events are read."""
+    return max(RECENCY_DAYS, settings.features.windows_days[-1])
+
+
+def number_moments(connection: duckdb.DuckDBPyConnection, moments: pa.Table) -> int:
+    """Create `moments`: each requested (customer_id, as_of) once, numbered in that order; return how many there are."""
+    connection.register("requested_moments", checked_moments(moments))
+    connection.execute("""
+CREATE TABLE moments AS
+SELECT row_number() OVER (ORDER BY customer_id, as_of) - 1 AS moment, customer_id, as_of, epoch_us(as_of) AS at_us
+FROM (SELECT DISTINCT customer_id, as_of FROM requested_moments)
+ORDER BY moment
+""")
+    connection.unregister("requested_moments")
+    row = connection.execute("SELECT count(*) FROM moments").fetchone()
+    return int(row[0]) if row else 0
+
+
+def select_batch(connection: duckdb.DuckDBPyConnection, settings: Settings, first: int, behind: int) -> None:
+    """Create `batch_moments`, `batch_nodes` and `visible_events` for the moments numbered [first, behind).
+
+    A node belongs to a customer at t if it was linked before t and the link had not ended before t. An event is
+    visible at t if it both occurred and was recorded before t; `age` is t minus the time it occurred.
+    """
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE batch_moments AS SELECT * FROM moments WHERE moment >= $1 AND moment < $2",
+        [first, behind],
+    )
+    connection.execute("""
+CREATE OR REPLACE TEMP TABLE batch_nodes AS
+SELECT m.moment, m.at_us, l.node
+FROM batch_moments m
+JOIN links l ON l.customer_id = m.customer_id AND l.linked < m.at_us AND (l.ended IS NULL OR l.ended >= m.at_us)
+""")
+    signals = "".join(f", e.{column}" for column in signal_columns(settings).values())
+    connection.execute(f"""
+CREATE OR REPLACE TEMP TABLE visible_events AS
+SELECT b.moment, b.at_us - e.occurred AS age, e.active, e.type, e.topic, e.amount_hundredths, e.local_day,
+       e.weekend, e.working_hours,
+       -- Billionths as whole numbers: their sum does not depend on the order of addition.
+       CAST(round(pow(0.5, (b.at_us - e.occurred) / {HEAT_HALF_LIFE_DAYS * DAY}.0) * 1000000000) AS BIGINT) AS warmth
+       {signals}
+FROM batch_nodes b
+JOIN event_facts e ON e.node = b.node AND e.occurred < b.at_us AND e.recorded < b.at_us
+    AND e.occurred >= b.at_us - {longest_days(settings) * DAY}
+""")

@@ -1,0 +1,74 @@
+"""The feature repository as Feast objects, made from the catalogue and the settings."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from feast import Entity, FeatureService, FeatureView, Field, FileSource
+from feast.types import Float64, Int64, String
+from feast.value_type import ValueType
+
+from core.settings import Settings
+from core.storage import Workspace
+from features.catalog import SERVICES, row_marker, used_views, view_features
+from features.record_view import record_entity, record_view
+
+_TYPES = {"int": Int64, "float": Float64, "category": String}
+_DESCRIPTIONS = {
+    "profile": "Who a person was known to be",
+    "engagement": "How much, how recently and how regularly a person was active",
+    "intent": "Visits to the pages that people open before they decide",
+    "deal": "Talks with sales, current and earlier",
+    "account": "Colleagues at the same company, and talks with it",
+    "custom": "The company's own fields",
+}
+
+
+@dataclass(frozen=True)
+class FeatureRepository:
+    """Everything that is registered with Feast."""
+
+    entities: tuple[Entity, ...]
+    views: tuple[FeatureView, ...]
+    services: tuple[FeatureService, ...]
+
+
+def feature_repository(settings: Settings, workspace: Workspace) -> FeatureRepository:
+    """Entities, views over the generation of features in force, and services.
+
+    Raises:
+        MissingStageError: no features have been built in this workspace.
+    """
+    customer = Entity(
+        name="customer", join_keys=["customer_id"], value_type=ValueType.STRING, description="a unified person"
+    )
+    account = Entity(name="account", join_keys=["account_id"], value_type=ValueType.STRING, description="a company")
+    folder = workspace.current("features").resolve()
+    views = {
+        view: FeatureView(
+            name=view,
+            description=_DESCRIPTIONS[view],
+            entities=[customer],
+            ttl=timedelta(days=settings.features.ttl_days),
+            schema=[
+                Field(name="customer_id", dtype=String),
+                Field(name=row_marker(view), dtype=Int64, description="as-of of the row in microseconds since 1970"),
+                *(
+                    Field(name=feature.name, dtype=_TYPES[feature.type], description=feature.label.en)
+                    for feature in view_features(settings, view)
+                ),
+            ],
+            source=FileSource(
+                name=f"{view}_rows",
+                path=str(folder / f"{view}.parquet"),
+                timestamp_field="as_of",
+                created_timestamp_column="built_at",
+            ),
+        )
+        for view in used_views(settings)
+    }
+    services = tuple(
+        FeatureService(name=service, features=[views[view] for view in wanted if view in views])
+        for service, wanted in SERVICES.items()
+    )
+    record = record_entity()
+    return FeatureRepository((customer, account, record), (*views.values(), record_view(record, workspace)), services)
