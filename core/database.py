@@ -48,9 +48,9 @@ class Answer(Base):
     """
 
     __tablename__ = "answers"
-    # One answer per person, version and moment of knowledge: a repeated run adds nothing.
+    # Rows are only ever added: corrected data for the same moment give a second answer, and the first was given too.
     __table_args__ = (
-        Index("answers_once", "model", "customer_id", "model_version", "features_as_of", unique=True),
+        Index("answers_by_customer", "model", "customer_id", "features_as_of"),
         Index("answers_by_moment", "model", "model_version", "features_as_of"),
     )
 

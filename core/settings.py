@@ -239,12 +239,12 @@ class Settings(BaseSettings):
         nested_model_default_partial_update=True,
     )
 
-    name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
-    home: Path
-    locale: Literal["ja", "en"] = "ja"
-    timezone: str = "Asia/Tokyo"
+    name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$", description="Given by the file's name unless written.")
+    home: Path = Field(description="The workspace; `data/<name>` unless written.")
+    locale: Literal["ja", "en"] = Field("ja", description="Language of reasons, summaries and pages.")
+    timezone: str = Field("Asia/Tokyo", description="The business time zone: decides what a day and a month are.")
     as_of: datetime | None = Field(None, description="The moment to score for; default: just after the newest fact.")
-    real_data: Path = Path("../shared/data")
+    real_data: Path = Field(Path("../shared/data"), description="Folder of real data sets, {real_data} in paths.")
     database_url: str | None = Field(None, description="SQLAlchemy URL; default: SQLite in the workspace.", repr=False)
     tracking_uri: str | None = Field(None, description="MLflow server; default: SQLite in the workspace.", repr=False)
     simulate: SimulationSettings | None = None

@@ -33,7 +33,9 @@ class Column(Frozen):
 
     column: str | None = None
     constant: Scalar | None = None
-    json_key: str | None = Field(None, description="The column holds a JSON object as text; take this key of it.")
+    json_key: str | tuple[str, ...] | None = Field(
+        None, description="The column holds a JSON object as text; take this key of it, or the first of these it has."
+    )
     map: dict[str, str] = Field(default_factory=dict, description="Source value to unified value.")
     otherwise: str | None = Field(None, description="For values that `map` lacks; absent: the value is kept as it is.")
     separator: str | None = Field(None, description="The column holds several values with this between them.")
@@ -87,7 +89,8 @@ class Section(Frozen):
     """What all sections share."""
 
     where: dict[str, tuple[str, ...]] = Field(
-        default_factory=dict, description="Use only rows whose column holds one of these values."
+        default_factory=dict,
+        description="Use only rows whose column holds one of these values; `column[key]` looks into a JSON object.",
     )
 
 
@@ -122,7 +125,7 @@ class PeopleSection(Section):
     every later change, so values are rolled back to what they were).
     """
 
-    id: ColumnRef
+    id: ColumnRef | None = Field(None, description="Unique within the system; absent: derived from the row's content.")
     created_at: ColumnRef | None = None
     recorded_at: ColumnRef | None = None
     known_at: KnownAt = "export"
@@ -147,7 +150,7 @@ class LinksSection(Section):
 
     left: PersonRefs
     right: PersonRefs
-    linked_at: ColumnRef
+    linked_at: ColumnRef | None = Field(None, description="Absent: known since the time of the export.")
     rule: str = "source_link"
 
 
@@ -155,7 +158,7 @@ class EventsSection(Section):
     """Each row is something that a person did, or that was done to them."""
 
     id: ColumnRef | None = Field(None, description="Unique within the source; absent: derived from the row's content.")
-    person: PersonRefs
+    person: PersonRefs | None = Field(None, description="Absent: the record that the row's `people` section describes.")
     type: ColumnRef
     channel: ColumnRef | None = None
     occurred_at: ColumnRef
@@ -266,6 +269,7 @@ class SourceSettings(Frozen):
     path: str | None = Field(None, description="A file or a glob; {home} and {real_data} are replaced.")
     format: Literal["csv", "tsv", "parquet", "excel", "sql"] = "csv"
     encoding: str = "utf-8"
+    delimiter: str | None = Field(None, min_length=1, max_length=1, description="For csv: default the comma.")
     sheet: str | None = None
     url_env: str | None = Field(None, description="For sql: the environment variable that holds the SQLAlchemy URL.")
     query: str | None = Field(None, description="For sql: the SELECT statement.")
@@ -296,6 +300,8 @@ class SourceSettings(Frozen):
             raise ValueError("a file source needs path")
         if not self.sections():
             raise ValueError(f"maps to nothing; give at least one of {', '.join(_SECTIONS)}")
+        if self.events and not self.events.person and not self.people:
+            raise ValueError("events need person, since the rows have no people section")
         return self
 
     def sections(self) -> dict[str, Section]:

@@ -54,7 +54,7 @@ class Job:
         if name not in self.settings.models:
             known = ", ".join(self.settings.models)
             raise ConfigurationError(f"the model {name!r} is not configured", f"one of {known}", "name one of them")
-        return cast("ModelName", name)
+        return name
 
 
 def _open(config: Path, json: bool) -> Job:

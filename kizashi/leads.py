@@ -41,6 +41,14 @@ def top_leads(workspace: Workspace, model: ModelName, count: int) -> list[Lead]:
         {"scores": str(scores), "count": count},
     ).fetchall()
     return [
-        Lead(*map(str, row[:3]), float(row[3]), int(row[4]), str(row[5]), tuple(reason for reason in row[6] if reason))
-        for row in rows
+        Lead(
+            customer_id=str(customer_id),
+            name=str(name),
+            company=str(company),
+            probability=float(probability),
+            score=int(score),
+            grade=str(grade),
+            reasons=tuple(reason for reason in reasons if reason),
+        )
+        for customer_id, name, company, probability, score, grade, reasons in rows
     ]
