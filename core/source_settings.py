@@ -257,7 +257,8 @@ class ConsentsSection(Section):
     person: PersonRefs
     purpose: ColumnRef
     granted: ColumnRef
-    at: ColumnRef
+    at: ColumnRef | None = Field(None, description="Absent: a state as of the export, known since then.")
+    recorded_at: ColumnRef | None = None
 
 
 class SourceSettings(Frozen):

@@ -312,8 +312,14 @@ STAFF = TableSpec(
 CONSENTS = TableSpec(
     "consents",
     "a permission given or withdrawn",
-    {**_RECORD, "purpose": ColumnSpec(TEXT, allowed=PURPOSES), "granted": _FLAG, "decided_at": _MOMENT},
-    ("system", "source_id", "purpose", "decided_at"),
+    {
+        **_RECORD,
+        "purpose": ColumnSpec(TEXT, allowed=PURPOSES),
+        "granted": _FLAG,
+        "decided_at": _MOMENT,
+        "recorded_at": _MOMENT,
+    },
+    ("system", "source_id", "purpose", "decided_at", "recorded_at"),
 )
 QUARANTINE = TableSpec(
     "quarantine",

@@ -14,11 +14,19 @@ def build_consents(connection: duckdb.DuckDBPyConnection) -> None:
     """
     connection.execute(
         """CREATE TABLE consents AS
-        SELECT DISTINCT n.customer_id, c.system, c.source_id, c.purpose, c.granted, c.decided_at
-        FROM staged.consents c JOIN node_now n USING (system, source_id)
+        WITH decisions AS (
+            SELECT c.* REPLACE (
+                coalesce(c.decided_at, e.exported_at) AS decided_at,
+                coalesce(c.recorded_at, e.exported_at) AS recorded_at
+            )
+            FROM staged.consents c JOIN exports e USING (source)
+        )
+        SELECT DISTINCT n.customer_id, c.system, c.source_id, c.purpose, c.granted, c.decided_at, c.recorded_at
+        FROM decisions c JOIN node_now n USING (system, source_id)
         UNION
-        SELECT r.customer_id, k.system, k.source_id, c.purpose, c.granted, greatest(c.decided_at, k.known_at)
-        FROM staged.consents c
+        SELECT r.customer_id, k.system, k.source_id, c.purpose, c.granted,
+               greatest(c.decided_at, k.known_at), greatest(c.recorded_at, k.known_at)
+        FROM decisions c
         JOIN key_rows k ON c.system = k.kind AND c.source_id = k.key_value
         JOIN node_now r ON r.system = k.system AND r.source_id = k.source_id
         LEFT JOIN node_now o ON o.system = c.system AND o.source_id = c.source_id

@@ -165,7 +165,7 @@ GROUP BY d.deal, n.node
 )
 _CONSENT_FACTS = """
 CREATE TABLE consent_facts AS
-SELECT n.node, c.granted, epoch_us(c.decided_at) AS decided,
+SELECT n.node, c.granted, epoch_us(c.decided_at) AS decided, epoch_us(c.recorded_at) AS recorded,
        row_number() OVER (ORDER BY c.decided_at, c.granted DESC, c.system, c.source_id) AS position
 FROM consents c JOIN nodes n USING (system, source_id)
 WHERE c.purpose = 'marketing'

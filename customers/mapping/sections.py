@@ -50,9 +50,10 @@ STAGING = {
     "campaigns": "campaign_id VARCHAR, name VARCHAR, channel VARCHAR, cost DOUBLE, started_at TIMESTAMPTZ, "
     "ended_at TIMESTAMPTZ",
     "staff": "staff_id VARCHAR, name VARCHAR, email VARCHAR, team VARCHAR, daily_capacity DOUBLE",
-    "consents": f"{_NODE}, purpose VARCHAR, granted BOOLEAN, decided_at TIMESTAMPTZ, recorded_at TIMESTAMPTZ",
+    "consents": f"source VARCHAR, {_NODE}, purpose VARCHAR, granted BOOLEAN, decided_at TIMESTAMPTZ, "
+    "recorded_at TIMESTAMPTZ",
 }
-"""Blank `recorded_at` and `linked_at` stand for the time of the export, which is known only when all was read."""
+"""Blank `recorded_at`, `linked_at` and `decided_at` stand for the time of the export, which is known only when all was read."""
 
 CHANNELS = {
     "web_visit": "web",
@@ -421,7 +422,7 @@ def _consents(
     query: SectionQuery, section: ConsentsSection, source: SourceSettings, rows: SectionRows
 ) -> dict[str, str]:
     system, source_id = query.person("person", section.person)
-    decided = query.moment("at", section.at, required=True)
+    decided = query.moment("at", section.at, required=section.at is not None)
     granted = query.flag("granted", section.granted)
     purpose = query.text("purpose", section.purpose, required=True)
     query.faults += [
@@ -429,12 +430,13 @@ def _consents(
         f"CASE WHEN {purpose} NOT IN ('marketing', 'profiling', 'transfer') THEN 'purpose: none of the three' END",
     ]
     columns = {
+        "source": literal(source.name),
         "system": system,
         "source_id": source_id,
         "purpose": purpose,
         "granted": granted,
         "decided_at": decided,
-        "recorded_at": query.known("", None, decided)[0],
+        "recorded_at": query.known("recorded_at", section.recorded_at, decided)[0] if section.at else NO_MOMENT,
     }
     _insert_same(rows, "consents", list(columns))
     return columns

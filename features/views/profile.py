@@ -47,7 +47,7 @@ owned AS (
 ),
 consent AS (
     SELECT b.moment, CASE WHEN arg_max(c.granted, c.position) THEN 'granted' ELSE 'refused' END AS marketing_consent
-    FROM batch_nodes b JOIN consent_facts c ON c.node = b.node AND c.decided < b.at_us
+    FROM batch_nodes b JOIN consent_facts c ON c.node = b.node AND c.decided < b.at_us AND c.recorded < b.at_us
     GROUP BY b.moment
 )
 SELECT b.moment,

@@ -13,6 +13,7 @@ CONSENT = {
     "purpose": "marketing",
     "granted": True,
     "decided_at": datetime(2026, 1, 1, tzinfo=UTC),
+    "recorded_at": datetime(2026, 1, 1, tzinfo=UTC),
 }
 
 

@@ -169,5 +169,6 @@ def make_world(seed: int, people: int = 25, days: int = 60) -> World:
             world["deal_people"].append({"deal_id": deal, **part, "recorded_at": late(moment(opened))})
     for _ in range(people // 2):
         choice = {"purpose": rng.choice(["marketing", "transfer"]), "granted": rng.random() < 0.5}
-        world["consents"].append({**record(), **choice, "decided_at": moment()})
+        at = moment()
+        world["consents"].append({**record(), **choice, "decided_at": at, "recorded_at": late(at)})
     return world

@@ -222,9 +222,21 @@ def test_mail_kind_and_consent(row):
             attribute("mail_kind", "business"),
         ],
         consents=[
-            {**NODE, "purpose": "marketing", "granted": True, "decided_at": T - timedelta(days=2)},
-            {**NODE, "purpose": "marketing", "granted": False, "decided_at": T},
-            {**NODE, "purpose": "transfer", "granted": False, "decided_at": T - timedelta(days=1)},
+            {
+                **NODE,
+                "purpose": "marketing",
+                "granted": True,
+                "decided_at": T - timedelta(days=2),
+                "recorded_at": T - timedelta(days=2),
+            },
+            {**NODE, "purpose": "marketing", "granted": False, "decided_at": T, "recorded_at": T},
+            {
+                **NODE,
+                "purpose": "transfer",
+                "granted": False,
+                "decided_at": T - timedelta(days=1),
+                "recorded_at": T - timedelta(days=1),
+            },
         ],
     )
     assert found["mail_kind"] == "business"

@@ -91,7 +91,7 @@ def reference(world, customer, at):
     pricing = [e for e in events if e["type"] == "web_visit" and "pricing" in (e["url"] or "").lower()]
     values = visible(world, "attributes", customer, at, ("occurred_at", "recorded_at"))
     state = deals(world, customer, at)
-    consents = visible(world, "consents", customer, at, ("decided_at",))
+    consents = visible(world, "consents", customer, at, ("decided_at", "recorded_at"))
     consents = [consent for consent in consents if consent["purpose"] == "marketing"]
     newest_consent = max(consents, key=lambda c: c["decided_at"], default=None)
     nodes = owned(world, customer, at)

@@ -13,7 +13,7 @@ TIMES = {
     "attributes": ("occurred_at", "recorded_at"),
     "deal_stages": ("entered_at", "recorded_at"),
     "deal_people": ("recorded_at",),
-    "consents": ("decided_at",),
+    "consents": ("decided_at", "recorded_at"),
 }
 
 
