@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from core.activation_settings import ActivationSettings
 from core.errors import ConfigurationError, Fault, raise_faults
 from core.source_settings import Frozen, Label, SourceSettings
 
@@ -255,6 +256,7 @@ class Settings(BaseSettings):
     models: dict[ModelName, ModelSettings] = Field(default_factory=lambda: {_LEAD: ModelSettings()}, min_length=1)
     grades: GradeSettings = GradeSettings()
     hot: HotSettings = HotSettings()
+    activation: ActivationSettings = ActivationSettings()
 
     @classmethod
     def settings_customise_sources(

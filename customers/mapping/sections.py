@@ -53,7 +53,7 @@ STAGING = {
     "consents": f"source VARCHAR, {_NODE}, purpose VARCHAR, granted BOOLEAN, decided_at TIMESTAMPTZ, "
     "recorded_at TIMESTAMPTZ",
 }
-"""Blank `recorded_at`, `linked_at` and `decided_at` stand for the time of the export, which is known only when all was read."""
+"""Blank `recorded_at`, `linked_at` and `decided_at` stand for the time of the export, known only when all was read."""
 
 CHANNELS = {
     "web_visit": "web",

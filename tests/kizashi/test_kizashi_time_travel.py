@@ -132,7 +132,8 @@ def visible_at_the_cut(workspace: Workspace) -> dict[str, list[tuple[object, ...
             "stages": f"SELECT * FROM deal_stages WHERE entered_at < {limit} AND recorded_at < {limit}",
             "deal_people": f"""SELECT deal_id, system, source_id, recorded_at FROM deal_people
                 WHERE recorded_at < {limit}""",
-            "consents": f"SELECT * EXCLUDE (customer_id) FROM consents WHERE decided_at < {limit} AND recorded_at < {limit}",
+            "consents": f"""SELECT * EXCLUDE (customer_id) FROM consents
+                WHERE decided_at < {limit} AND recorded_at < {limit}""",
         }
         return {name: connection.execute(f"FROM ({query}) ORDER BY ALL").fetchall() for name, query in queries.items()}
 

@@ -1,0 +1,210 @@
+"""A trained model as a folder of text files: trees, calibration, contract, and what its scores are measured against."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from core.errors import ContractError
+from core.settings import GradeSettings
+from core.storage import fingerprint, write_atomically, write_json
+from features.catalog import Feature, ServiceSchema
+from scoring.calibration import Calibrator
+from scoring.encoding import FeatureColumn, Matrix, encode
+from scoring.grades import Support, engagement_of, fit_of, grade_of, score_of
+from scoring.trees import Trees
+
+Floats = NDArray[np.float64]
+FORMAT = 1
+_TREES = "trees.txt"
+_MODEL = "model.json"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Frozen distributions that percentiles are read from, so that a score does not move because others arrive.
+
+    Attributes:
+        margin: raw margins of the reference people, ascending.
+        fit: their contributions of who they are, ascending, in raw log-odds.
+        engagement: their contributions of what they do, ascending, in raw log-odds.
+    """
+
+    margin: tuple[float, ...]
+    fit: tuple[float, ...]
+    engagement: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class ModelBundle:
+    """Everything that is needed to score, and nothing that training alone needs.
+
+    Attributes:
+        model: for example `lead`.
+        service: the feature service that names its columns.
+        schema_fingerprint: of the service when the model was trained.
+        columns: what the trees read, in order.
+        calibrator: from raw margin to probability.
+        grades: lowest score of each grade.
+        reference: distributions for score, fit and engagement.
+        support: held-out people, for the evidence.
+        base_rate: share of wins among the rows it was developed on.
+        horizon_days: how far ahead the probability looks.
+        trained_until: newest as-of moment that it was developed on, ISO 8601.
+    """
+
+    model: str
+    service: str
+    schema_fingerprint: str
+    columns: tuple[FeatureColumn, ...]
+    calibrator: Calibrator
+    grades: GradeSettings
+    reference: Reference
+    support: Support
+    base_rate: float
+    horizon_days: int
+    trained_until: str
+    trees: Trees = field(compare=False)
+
+    @property
+    def content(self) -> str:
+        """A hash of all that decides about a score: equal content gives equal answers."""
+        return fingerprint(json.dumps(self._description(), sort_keys=True), self.trees.text)
+
+    def save(self, folder: Path) -> None:
+        """Write the bundle into `folder`, which is made when it does not exist."""
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(folder / _TREES, self.trees.text.encode())
+        write_json(folder / _MODEL, {**self._description(), "content": self.content})
+
+    @staticmethod
+    def load(folder: Path, schema: ServiceSchema | None = None) -> "ModelBundle":
+        """Read a bundle, and refuse one that does not belong to the features at hand.
+
+        Args:
+            folder: written by `save`.
+            schema: the service as it is configured now; None reads the model without checking that.
+
+        Raises:
+            ContractError: the folder is no bundle, was altered, or was trained on other features.
+        """
+        try:
+            raw = json.loads((folder / _MODEL).read_text(encoding="utf-8"))
+            trees = Trees((folder / _TREES).read_text(encoding="utf-8"))
+        except (FileNotFoundError, json.JSONDecodeError) as error:
+            raise ContractError(
+                f"{folder} holds no model", f"{_MODEL} and {_TREES}", "train the model again"
+            ) from error
+        if raw.get("format") != FORMAT:
+            raise ContractError(
+                f"the model has format {raw.get('format')}", f"format {FORMAT}", "train it again with this release"
+            )
+        bundle = _from_description(raw, trees)
+        if raw["content"] != bundle.content:
+            raise ContractError("the model's files were changed after it was saved", "untouched files", "train again")
+        if schema is not None:
+            bundle.check(schema)
+        return bundle
+
+    def check(self, schema: ServiceSchema) -> None:
+        """Refuse features of another service or another definition.
+
+        Raises:
+            ContractError: service or fingerprint differ.
+        """
+        if (self.service, self.schema_fingerprint) == (schema.service, schema.fingerprint):
+            return
+        raise ContractError(
+            f"the {self.model} model was trained on {self.service} ({self.schema_fingerprint}), "
+            f"and the features at hand are {schema.service} ({schema.fingerprint})",
+            "the same service with the same definition",
+            "train the model again or restore the feature settings",
+        )
+
+    def encode(self, table: pa.Table) -> Matrix:
+        """The feature rows as the trees read them."""
+        return encode(table, self.columns)
+
+    def predict_margin(self, matrix: Matrix) -> Floats:
+        """Raw log-odds before calibration, shape (rows,)."""
+        return self.trees.margin(matrix)
+
+    def predict_probability(self, matrix: Matrix) -> Floats:
+        """Calibrated chance that a deal is won within the horizon, shape (rows,)."""
+        return self.calibrator.probability(self.trees.margin(matrix))
+
+    def contributions(self, matrix: Matrix) -> Floats:
+        """What each column adds to the calibrated log-odds, shape (rows, columns + 1).
+
+        The last column is the starting value; each row sums to the log-odds of `predict_probability`.
+        """
+        values = self.trees.contributions(matrix) * self.calibrator.slope
+        values[:, -1] += self.calibrator.shift
+        return values
+
+    def score(self, margin: Floats) -> NDArray[np.int64]:
+        """Percentile 1 to 100 in the frozen reference."""
+        return score_of(self.reference.margin, margin)
+
+    def grade(self, score: NDArray[np.int64]) -> NDArray[np.str_]:
+        """A to D by score."""
+        return grade_of(score, self.grades)
+
+    def fit_and_engagement(
+        self, contributions: Floats, features: tuple[Feature, ...]
+    ) -> tuple[NDArray[np.str_], NDArray[np.int64]]:
+        """The split of the contributions into who somebody is (A to D) and what they do (1 to 4, 1 the most)."""
+        fit, engagement = split_by_kind(contributions / self.calibrator.slope, features)
+        return fit_of(self.reference.fit, fit), engagement_of(self.reference.engagement, engagement)
+
+    def _description(self) -> dict[str, Any]:
+        return {
+            "format": FORMAT,
+            "model": self.model,
+            "service": self.service,
+            "schema_fingerprint": self.schema_fingerprint,
+            "columns": [[column.name, column.vocabulary and list(column.vocabulary)] for column in self.columns],
+            "calibrator": asdict(self.calibrator),
+            "grades": self.grades.model_dump(),
+            "reference": {name: list(values) for name, values in asdict(self.reference).items()},
+            "support": {"log_odds": list(self.support.log_odds), "people": self.support.people},
+            "base_rate": self.base_rate,
+            "horizon_days": self.horizon_days,
+            "trained_until": self.trained_until,
+        }
+
+
+def split_by_kind(contributions: Floats, features: tuple[Feature, ...]) -> tuple[Floats, Floats]:
+    """Sums of the contributions of fit and of engagement features, rounded so that equal people stay equal.
+
+    TreeSHAP adds in an order that depends on the path, which leaves differences in the last bits.
+    """
+    is_fit = np.array([feature.kind == "fit" for feature in features])
+    values = contributions[:, : len(features)]
+    fit: Floats = np.round(values[:, is_fit].sum(axis=1), 9)
+    engagement: Floats = np.round(values[:, ~is_fit].sum(axis=1), 9)
+    return fit, engagement
+
+
+def _from_description(raw: dict[str, Any], trees: Trees) -> ModelBundle:
+    return ModelBundle(
+        model=raw["model"],
+        service=raw["service"],
+        schema_fingerprint=raw["schema_fingerprint"],
+        columns=tuple(
+            FeatureColumn(name, None if vocabulary is None else tuple(vocabulary))
+            for name, vocabulary in raw["columns"]
+        ),
+        calibrator=Calibrator(**raw["calibrator"]),
+        grades=GradeSettings(**raw["grades"]),
+        reference=Reference(**{name: tuple(values) for name, values in raw["reference"].items()}),
+        support=Support(tuple(raw["support"]["log_odds"]), raw["support"]["people"]),
+        base_rate=raw["base_rate"],
+        horizon_days=raw["horizon_days"],
+        trained_until=raw["trained_until"],
+        trees=trees,
+    )

@@ -1,0 +1,123 @@
+"""The answer of a lookup: one flat object whose keys always have the same types and are never blank."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from core.database import Answer
+from core.settings import Settings
+from features.catalog import Feature
+from scoring.answers import Scored, StoredScore, unpack
+from scoring.reasons import REASONS, Language, ReasonWriter
+from scoring.registry import Registered
+from scoring.score import score_rows
+
+FlatAnswer = dict[str, str | int | float | bool]
+
+
+def flat_answers(
+    settings: Settings,
+    model: str,
+    champion: Registered,
+    rows: pa.Table,
+    features: tuple[Feature, ...],
+    last: Mapping[str, StoredScore],
+    before: Mapping[str, int],
+    now: datetime,
+    language: Language,
+) -> tuple[list[FlatAnswer], list[Scored]]:
+    """Answers for feature rows, through the same path as a batch, and what is to be logged of them.
+
+    The arguments are those of `scoring.score.score_rows`; both lists are in the order of `rows`.
+    """
+    scored, table = score_rows(settings, model, champion, rows, features, last, before, now, language)
+    answers = [
+        {
+            **empty_answer("ok", model, row["customer_id"], now, champion.version),
+            **{key: value for key, value in row.items() if key not in ("as_of", "scored_at")},
+            "features_as_of": iso(row["as_of"]),
+        }
+        for row in table.to_pylist()
+    ]
+    return answers, scored
+
+
+def empty_answer(status: str, model: str, customer_id: str, now: datetime, version: str) -> FlatAnswer:
+    """All keys with nothing said: what people get for whom there is no score.
+
+    >>> answer = empty_answer("unknown", "lead", "", datetime(2026, 10, 1, tzinfo=UTC), "-")
+    >>> answer["status"], answer["score"], answer["grade"], answer["reason_1"], answer["scored_at"]
+    ('unknown', 0, '-', '', '2026-10-01T00:00:00Z')
+    """
+    return {
+        "status": status,
+        "system": "",
+        "id": "",
+        "customer_id": customer_id,
+        "model": model,
+        "score": 0,
+        "probability": 0.0,
+        "grade": "-",
+        "fit": "-",
+        "engagement": 0,
+        "trend": "new",
+        "delta_7d": 0,
+        "hot": False,
+        "evidence": "low",
+        **{f"reason_{n}": "" for n in range(1, REASONS + 1)},
+        "scored_at": iso(now),
+        "features_as_of": "",
+        "model_version": version,
+    }
+
+
+def stale_answer(
+    stored: Answer, champion: Registered | None, features: tuple[Feature, ...], language: Language
+) -> FlatAnswer:
+    """The answer that was given last, for when no new one can be computed.
+
+    Reasons, fit and engagement are taken from what was logged, where the version that gave the answer is at hand.
+    """
+    answer = empty_answer("stale", stored.model, stored.customer_id, stored.answered_at, stored.model_version)
+    answer |= {
+        "score": stored.score,
+        "probability": stored.probability,
+        "grade": stored.grade,
+        "hot": stored.hot,
+        "evidence": stored.evidence,
+        "features_as_of": iso(stored.features_as_of),
+    }
+    if champion is None or champion.version != stored.model_version:
+        return answer
+    contributions = unpack(stored.contributions)
+    fit, engagement = champion.bundle.fit_and_engagement(contributions[np.newaxis, :], features)
+    writer = ReasonWriter(features, language)
+    effects = writer.by_subject(contributions[np.newaxis, :])[0]
+    values = _decoded(champion, unpack(stored.features))
+    spoken = [reason.text for reason in writer.strongest(contributions, effects, values)]
+    answer |= {f"reason_{n}": text for n, text in enumerate(spoken, start=1)}
+    return answer | {"fit": str(fit[0]), "engagement": int(engagement[0])}
+
+
+def iso(moment: datetime) -> str:
+    """A moment as text, in UTC.
+
+    >>> iso(datetime(2026, 10, 1, 9, 30, tzinfo=UTC))
+    '2026-10-01T09:30:00Z'
+    """
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _decoded(champion: Registered, row: Sequence[float] | np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, Any]:
+    """The feature values behind a logged row: numbers as they are, codes as the words they stand for."""
+    values: dict[str, Any] = {}
+    for column, number in zip(champion.bundle.columns, row, strict=True):
+        known = not np.isnan(number)
+        if column.vocabulary is None:
+            values[column.name] = float(number) if known else None
+        else:
+            values[column.name] = column.vocabulary[int(number)] if known else None
+    return values

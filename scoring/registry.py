@@ -1,0 +1,121 @@
+"""Models by name and alias in MLflow: which one answers, and which ones there were."""
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from urllib.parse import urlparse
+
+# Before MLflow is imported: nothing is reported to anybody.
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+
+import mlflow.artifacts
+from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
+
+from core.settings import ModelName, Settings
+from core.storage import Workspace
+from features.catalog import ServiceSchema
+from scoring.bundle import ModelBundle
+
+CHAMPION = "champion"
+CHALLENGER = "challenger"
+CONTENT_TAG = "kizashi.content"
+
+
+def registered_name(model: ModelName) -> str:
+    """The model's name in the registry.
+
+    >>> registered_name("lead")
+    'kizashi-lead'
+    """
+    return f"kizashi-{model}"
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A model version in the registry."""
+
+    version: str
+    bundle: ModelBundle
+
+
+class Registry:
+    """The tracking server and model registry of one workspace.
+
+    Attributes:
+        client: MLflow's own, bound to the workspace's server, so that no global state of the library is touched.
+    """
+
+    def __init__(self, settings: Settings, workspace: Workspace) -> None:
+        # Where a new experiment keeps its files; None leaves that to the configured server.
+        self.artifacts: str | None = None
+        uri = settings.tracking_uri
+        if uri is None:
+            folder = workspace.path("mlflow").resolve()
+            folder.mkdir(parents=True, exist_ok=True)
+            uri = f"sqlite:///{folder / 'mlflow.db'}"
+            self.artifacts = (folder / "artifacts").as_uri()
+        self._uri = uri
+        self._cache = workspace.path("models")
+        with quiet_mlflow():
+            self.client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+    def find(self, model: ModelName, alias: str) -> Registered | None:
+        """The version that an alias points to, or None."""
+        with quiet_mlflow():
+            named = self.client.search_registered_models(filter_string=f"name = '{registered_name(model)}'")
+            version = named[0].aliases.get(alias) if named else None
+        return None if version is None else self.load(model, str(version))
+
+    def load(self, model: ModelName, version: str, schema: ServiceSchema | None = None) -> Registered:
+        """One version by its number.
+
+        Raises:
+            ContractError: it was trained on other features than `schema`.
+        """
+        with quiet_mlflow():
+            found = self.client.get_model_version(registered_name(model), version)
+            folder = self._download(found)
+        return Registered(version, ModelBundle.load(folder / "data" / "bundle", schema))
+
+    def _download(self, version: ModelVersion) -> Path:
+        """The version's files: where they lie when that is this machine, else a copy that is made once."""
+        source = urlparse(self.client.get_model_version_download_uri(version.name, version.version))
+        if source.scheme in ("", "file"):
+            return Path(source.path)
+        kept = self._cache / f"{version.name}-{version.version}-{version.tags.get(CONTENT_TAG, version.run_id)}"
+        if not (kept / "MLmodel").exists():
+            with TemporaryDirectory(dir=_made(self._cache)) as beside:
+                fetched = mlflow.artifacts.download_artifacts(
+                    artifact_uri=source.geturl(), dst_path=beside, tracking_uri=self._uri
+                )
+                Path(fetched).rename(kept)
+        return kept
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@contextmanager
+def quiet_mlflow() -> Iterator[None]:
+    """MLflow and Alembic tell of every step on stderr; progress and errors are ours to tell."""
+    loggers = [logging.getLogger(name) for name in ("mlflow", "alembic")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            # MLflow uses ways of SQLAlchemy and pydantic that newer releases of those call deprecated.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

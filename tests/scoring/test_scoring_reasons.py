@@ -1,0 +1,113 @@
+"""Reasons as they are spoken."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from core.source_settings import Label
+from features.catalog import Feature
+from scoring.reasons import ReasonWriter, phrase
+
+TIMES = Label(ja="回", en="times")
+DAYS = Label(ja="日", en="days")
+NONE = Label(ja="", en="")
+
+
+def counted(name: str, days: int, ja: str, en: str) -> Feature:
+    label = Label(ja=ja, en=en)
+    column = f"{name}_count_{days}d"
+    return Feature(column, "engagement", "int", "count", name, label, "engagement", label, TIMES, days, signal=name)
+
+
+def value(name: str, ja: str, en: str, kind: str = "category", unit: Label = NONE, **more: Any) -> Feature:
+    label = Label(ja=ja, en=en)
+    named = {"measure": "value", "subject": name, **more}
+    return Feature(  # type: ignore[misc]  # the parameters of a test
+        name=name, view="profile", type=kind, subject_label=label, kind="fit", label=label, unit=unit, **named
+    )
+
+
+PRICING = (
+    counted("pricing", 7, "料金ページの閲覧", "pricing-page visits"),
+    counted("pricing", 30, "料金ページの閲覧", "pricing-page visits"),
+    value(
+        "pricing_days_since",
+        "最後の閲覧からの日数",
+        "days since",
+        "float",
+        DAYS,
+        measure="days_since",
+        subject="pricing",
+    ),
+)
+INDUSTRY = value("industry", "業種", "industry")
+EMPLOYEES = value("employees", "従業員数", "employees", "float", Label(ja="人", en="people"))
+MEMBER = value("member", "会員", "member", "int", custom_type="boolean")
+OPEN_RATE = value("open_rate", "開封率", "open rate", "float", measure="open_rate", window_days=90)
+OPENS = counted("email_open", 30, "メールの開封", "e-mail opens")
+FEATURES = (*PRICING, INDUSTRY)
+
+
+@pytest.mark.parametrize(
+    ("ja", "spoken"),
+    [
+        ("料金ページの閲覧", "料金ページを7日間に3回閲覧"),
+        ("比較・事例ページの閲覧", "比較・事例ページを7日間に3回閲覧"),
+        ("セミナーへの参加", "セミナーに7日間に3回参加"),
+        ("展示会での名刺交換", "展示会で7日間に3回名刺交換"),
+        ("営業との電話", "営業と7日間に3回電話"),
+        ("購入", "購入が7日間に3回"),
+    ],
+)
+def test_counts_in_japanese(ja: str, spoken: str) -> None:
+    assert phrase(counted("x", 7, ja, "x"), 3, "ja") == spoken
+
+
+@pytest.mark.parametrize(
+    ("feature", "given", "ja", "en"),
+    [
+        (INDUSTRY, "製造業", "業種：製造業", "industry: 製造業"),
+        (PRICING[2], 4.7, "最後の閲覧からの日数：4日", "days since: 4"),
+        (EMPLOYEES, 1200.0, "従業員数：1,200人", "employees: 1,200"),
+        (MEMBER, 1, "会員：はい", "member: yes"),
+        (OPEN_RATE, 0.254, "90日間の開封率が25%", "open rate 25% in the last 90 days"),
+        (OPENS, 0, "30日間、メールの開封なし", "no e-mail opens in the last 30 days"),
+    ],
+)
+def test_each_kind_of_value(feature: Feature, given: Any, ja: str, en: str) -> None:
+    assert (phrase(feature, given, "ja"), phrase(feature, given, "en")) == (ja, en)
+
+
+@pytest.mark.parametrize("given", [None, float("nan"), float("inf")])
+def test_what_is_not_known_is_not_spoken(given: Any) -> None:
+    assert [phrase(feature, given, "ja") for feature in FEATURES] == [None] * 4
+
+
+def reasons(contributions: list[float], values: dict[str, Any], language: str = "ja") -> list[str]:
+    writer = ReasonWriter(FEATURES, language)  # type: ignore[arg-type]  # parametrised
+    row = np.array([*contributions, -3.0])
+    effects = writer.by_subject(row[np.newaxis, :])[0]
+    return [reason.text for reason in writer.strongest(row, effects, values)]
+
+
+def test_an_action_is_told_by_its_count_and_when_it_was_last_seen() -> None:
+    values = {"pricing_count_7d": 3, "pricing_count_30d": 5, "pricing_days_since": 2.5, "industry": "製造業"}
+    assert reasons([0.5, 0.2, 0.9, 0.1], values) == ["↑ 料金ページを7日間に3回閲覧（最後は2日前）", "↑ 業種：製造業"]
+    assert reasons([0.5, 0.2, 0.9, 0.1], values, "en")[0] == (
+        "↑ pricing-page visits: 3 in the last 7 days (last 2 days ago)"
+    )
+
+
+def test_silence_speaks_against_and_comes_after_what_speaks_for() -> None:
+    values = {"pricing_count_7d": 0, "pricing_count_30d": 0, "pricing_days_since": None, "industry": "製造業"}
+    assert reasons([-0.5, -0.1, -0.9, 0.1], values) == ["↑ 業種：製造業", "↓ 30日間、料金ページの閲覧なし"]
+
+
+def test_an_empty_field_is_said_to_be_empty() -> None:
+    values = {"pricing_count_7d": None, "pricing_count_30d": None, "pricing_days_since": None, "industry": None}
+    assert reasons([0.3, 0, 0, -0.4], values) == ["↑ 料金ページの閲覧の記録なし", "↓ 業種：未登録"]
+
+
+def test_what_hardly_matters_is_no_reason() -> None:
+    assert reasons([0.01, 0, 0, -0.01], dict.fromkeys([feature.name for feature in FEATURES], 1)) == []
