@@ -131,33 +131,43 @@ def same_rows(settings: Settings, workspace: Workspace) -> SameRows:
     workspace.tables(connection)
     connection.register("test", test.append_column("place", pa.array(np.arange(test.num_rows))))
     truth = workspace.path("exports", "truth")
+    # Step by step: as one query the planner joins the inequalities first.
+    connection.execute(
+        """
+        CREATE TEMP TABLE nodes AS
+        SELECT t.place, i.system, i.source_id
+        FROM test t JOIN identities i USING (customer_id)
+        WHERE i.linked_at < t.as_of AND (i.ended_at IS NULL OR i.ended_at >= t.as_of)
+        """
+    )
+    connection.execute(
+        """
+        CREATE TEMP TABLE persons AS
+        WITH votes AS (
+            SELECT place, person_id, count(*) AS records
+            FROM nodes JOIN (
+                SELECT source_id, person_id, CASE system
+                    WHEN 'salesforce_lead' THEN 'salesforce' WHEN 'salesforce_contact' THEN 'salesforce'
+                    WHEN 'web' THEN 'cookie' WHEN 'product' THEN 'email' WHEN 'tradefair' THEN 'trade_fair' ELSE system
+                END AS system
+                FROM read_parquet(?)
+            ) USING (system, source_id)
+            GROUP BY place, person_id
+        )
+        SELECT place, arg_max(person_id, (records, person_id)) AS person_id FROM votes GROUP BY place
+        """,
+        [str(truth / "records.parquet")],
+    )
+    connection.execute(
+        "CREATE TEMP TABLE chances AS SELECT person_id, as_of, probability FROM read_parquet(?) WHERE eligible",
+        [str(truth / "oracle.parquet")],
+    )
     oracle = connection.execute(
         """
-        WITH records AS (
-            SELECT
-                CASE system
-                    WHEN 'salesforce_lead' THEN 'salesforce' WHEN 'salesforce_contact' THEN 'salesforce'
-                    WHEN 'web' THEN 'cookie' WHEN 'product' THEN 'email' ELSE system
-                END AS system,
-                source_id, person_id
-            FROM read_parquet($records)
-        ),
-        votes AS (
-            SELECT t.place, r.person_id, count(*) AS records
-            FROM test t
-            JOIN identities i ON i.customer_id = t.customer_id AND i.linked_at < t.as_of
-                AND (i.ended_at IS NULL OR i.ended_at >= t.as_of)
-            JOIN records r USING (system, source_id)
-            GROUP BY ALL
-        ),
-        persons AS (SELECT place, arg_max(person_id, (records, person_id)) AS person_id FROM votes GROUP BY place)
-        SELECT place, o.probability
-        FROM persons p
-        JOIN test t USING (place)
-        JOIN read_parquet($oracle) o ON o.person_id = p.person_id AND o.as_of = t.as_of AND o.eligible
+        SELECT place, probability
+        FROM persons JOIN (SELECT place, as_of FROM test) USING (place) JOIN chances USING (person_id, as_of)
         ORDER BY place
-        """,
-        {"records": str(truth / "records.parquet"), "oracle": str(truth / "oracle.parquet")},
+        """
     ).fetchnumpy()
     place = oracle["place"]
     return SameRows(spine.label[later][place], ours[place], oracle["probability"], len(place) / test.num_rows)

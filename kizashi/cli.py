@@ -5,19 +5,15 @@ takes several seconds to import.
 """
 
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, cast
+from typing import Annotated, Literal, cast
 
 import typer
 
 from kizashi import __version__
+from kizashi.cli_serving import alerts_app, keys_app, serve
 from kizashi.launch import run_guarded
-
-if TYPE_CHECKING:
-    from core.settings import ModelName, Settings
-    from core.storage import Workspace
-    from kizashi.console import Console
+from kizashi.options import DEFAULT_CONFIG, Config, Debug, Json, ModelArgument, open_job
 
 app = typer.Typer(
     name="kizashi",
@@ -27,45 +23,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-Config = Annotated[Path, typer.Option("--config", "-c", help="The configuration to use (YAML).")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on one line on stdout.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
-ModelArgument = Annotated[str, typer.Argument(help="The model, for example lead.")]
-DEFAULT_CONFIG = Path("conf/demo.yaml")
-
-
-@dataclass(frozen=True)
-class Job:
-    """What a command works with."""
-
-    settings: "Settings"
-    workspace: "Workspace"
-    console: "Console"
-
-    def model(self, name: str) -> "ModelName":
-        """The configured model of that name.
-
-        Raises:
-            ConfigurationError: the configuration has no such model.
-        """
-        from core.errors import ConfigurationError
-
-        if name not in self.settings.models:
-            known = ", ".join(self.settings.models)
-            raise ConfigurationError(f"the model {name!r} is not configured", f"one of {known}", "name one of them")
-        return name
-
-
-def _open(config: Path, json: bool) -> Job:
-    from core.logs import configure_logs
-    from core.settings import load_settings
-    from core.storage import Workspace
-    from kizashi.console import Console
-
-    configure_logs()
-    settings = load_settings(config)
-    return Job(settings, Workspace(settings.home), Console(settings.locale, json=json))
 
 
 @app.callback(invoke_without_command=True)
@@ -84,7 +41,7 @@ def main_options(
 def demo(config: Config = DEFAULT_CONFIG, json: Json = False, debug: Debug = False) -> None:
     """Simulate a company's exports and run the main job on them."""
     del debug
-    job = _open(config, json)
+    job = open_job(config, json)
     from kizashi.demo import run_demo
 
     run_demo(job.settings, job.workspace, job.console)
@@ -119,7 +76,7 @@ def simulate(
 def run(config: Config = DEFAULT_CONFIG, json: Json = False, debug: Debug = False) -> None:
     """Do the whole job: unify, build features, train, score."""
     del debug
-    job = _open(config, json)
+    job = open_job(config, json)
     from core.clock import SystemClock
     from kizashi.pipeline import run_pipeline
 
@@ -132,7 +89,7 @@ def run(config: Config = DEFAULT_CONFIG, json: Json = False, debug: Debug = Fals
 def unify(config: Config = DEFAULT_CONFIG, json: Json = False, debug: Debug = False) -> None:
     """Turn the exports into unified customer tables."""
     del debug
-    job = _open(config, json)
+    job = open_job(config, json)
     from core.clock import SystemClock
     from kizashi.pipeline import unify_stage
 
@@ -145,7 +102,7 @@ def unify(config: Config = DEFAULT_CONFIG, json: Json = False, debug: Debug = Fa
 def features(config: Config = DEFAULT_CONFIG, json: Json = False, debug: Debug = False) -> None:
     """Build the point-in-time features and bring the newest online."""
     del debug
-    job = _open(config, json)
+    job = open_job(config, json)
     from kizashi.pipeline import features_stage
 
     with job.workspace.lock(), job.console.progress as progress:
@@ -157,7 +114,7 @@ def features(config: Config = DEFAULT_CONFIG, json: Json = False, debug: Debug =
 def train(model: ModelArgument, config: Config = DEFAULT_CONFIG, json: Json = False, debug: Debug = False) -> None:
     """Train a model, judge it, and promote it if it deserves that."""
     del debug
-    job = _open(config, json)
+    job = open_job(config, json)
     name = job.model(model)
     from core.clock import SystemClock
     from training.train import train_model
@@ -177,7 +134,7 @@ def score(
 ) -> None:
     """Score everyone who is eligible now with the champion."""
     del debug
-    job = _open(config, json)
+    job = open_job(config, json)
     name = job.model(model)
     from kizashi.export import check_export_path, export_scores
 
@@ -204,7 +161,7 @@ def explain(
 ) -> None:
     """Say why one person is scored as they are."""
     del debug
-    job = _open(config, json)
+    job = open_job(config, json)
     name = job.model(model)
     from core.errors import ConfigurationError
 
@@ -230,6 +187,11 @@ def doctor(config: Config = DEFAULT_CONFIG, json: Json = False, debug: Debug = F
     Console("en", json=json).show_findings(findings)
     if any(finding.state == "fault" for finding in findings):
         raise typer.Exit(1)
+
+
+app.add_typer(keys_app, name="keys")
+app.add_typer(alerts_app, name="alerts")
+app.command(name="serve")(serve)
 
 
 def main() -> None:

@@ -186,6 +186,27 @@ class Console:
             table.add_row(escape(subject), f"{effect:+.2f}", style="green" if effect > 0 else "red")
         self._out.print(table)
 
+    def show_record(self, record: dict[str, Any]) -> None:
+        """One thing, a line for each of its parts."""
+        if self._json:
+            self._print_json(record)
+            return
+        for name, value in record.items():
+            self._out.print(f"{name}: {_shown(value)}", highlight=False, markup=False, soft_wrap=True)
+
+    def show_records(self, subject: str, records: list[dict[str, Any]]) -> None:
+        """Several things of one kind as a table."""
+        if self._json:
+            self._print_json({subject: records})
+            return
+        if not records:
+            self._out.print(self._say("nothing"), highlight=False)
+            return
+        table = Table(*(Column(name, overflow="fold") for name in records[0]), box=box.SIMPLE_HEAD)
+        for record in records:
+            table.add_row(*(escape(_shown(value)) for value in record.values()))
+        self._out.print(table)
+
     def show_findings(self, findings: "list[Finding]") -> None:
         """What the doctor found."""
         if self._json:
@@ -291,7 +312,8 @@ class Console:
         )
         for lead in leads:
             who = "\n".join(part for part in (lead.name or self._say("anonymous"), lead.company) if part)
-            reasons = "\n".join(escape(reason) for reason in lead.reasons[:3])
+            # The arrow must not part from its sentence at a line break.
+            reasons = "\n".join(escape(reason).replace(" ", "\u00a0", 1) for reason in lead.reasons[:3])
             table.add_row(
                 escape(who), _percent(lead.probability), str(lead.score), lead.grade, reasons, end_section=True
             )
@@ -324,6 +346,11 @@ class Console:
 def _right_column(header: str) -> Column:
     """A right-aligned column."""
     return Column(header, justify="right")
+
+
+def _shown(value: Any) -> str:
+    plain = _plain(value)
+    return ", ".join(map(str, plain)) if isinstance(plain, list) else str(plain)
 
 
 def _percent(probability: float) -> str:

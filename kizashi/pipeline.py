@@ -5,19 +5,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 
+from activation.alerts import raise_alerts
 from core.clock import Clock
 from core.progress import Progress
 from core.settings import ModelName, Settings
-from core.storage import Workspace
+from core.storage import Workspace, fingerprint
 from customers.unify import UnifySummary, unify_customers
 from features.build import FeatureBuild, build_features
 from features.materialise import materialise_online
 from features.store import apply_definitions
+from kizashi.stages import code_fingerprint, run_once, source_fingerprint
+from scoring.registry import CHAMPION, Registry
 from scoring.score import ScoringResult, score_customers
+from serving.directory import publish_directory
 from training.spine import build_spine, scoring_moments
 from training.train import TrainingResult, train_model
 
@@ -53,7 +58,8 @@ def run_pipeline(
 ) -> RunResult:
     """Unify, build features, train and score every configured model.
 
-    Each stage publishes its result as a whole or not at all, so an interrupted run leaves the last good state readable.
+    Each stage publishes its result as a whole or not at all, and is not repeated while its inputs stay as they are: an
+    interrupted run leaves the last good state readable, and the next one goes on where it stopped.
 
     Raises:
         KizashiError: an export, the configuration or the evidence is not as it should be; the error says which.
@@ -61,19 +67,44 @@ def run_pipeline(
     seconds = seconds or StageSeconds()
     with workspace.lock():
         with seconds.measure("unify"):
-            unified = unify_stage(settings, workspace, clock=clock, progress=progress)
+            unified = run_once(
+                workspace,
+                "unify",
+                inputs=source_fingerprint(settings),
+                outputs=("customers",),
+                result=UnifySummary,
+                work=lambda: unify_stage(settings, workspace, clock=clock, progress=progress),
+            )
         with seconds.measure("features"):
-            features_stage(settings, workspace, progress=progress)
-        with seconds.measure("train"):
-            trained = {
-                model: train_model(settings, workspace, model, clock=clock, progress=progress)
-                for model in settings.models
-            }
-        with seconds.measure("score"):
-            scored = {
-                model: score_stage(settings, workspace, model, clock=clock, progress=progress)
-                for model in settings.models
-            }
+            run_once(
+                workspace,
+                "features",
+                inputs=_features_inputs(settings, workspace),
+                outputs=("features",),
+                result=FeatureBuild,
+                work=lambda: features_stage(settings, workspace, progress=progress),
+            )
+        trained: dict[ModelName, TrainingResult] = {}
+        scored: dict[ModelName, ScoringResult] = {}
+        for model in settings.models:
+            with seconds.measure("train"):
+                trained[model] = run_once(
+                    workspace,
+                    f"train-{model}",
+                    inputs=_training_inputs(settings, workspace, model),
+                    outputs=("features",),
+                    result=TrainingResult,
+                    work=partial(train_model, settings, workspace, model, clock=clock, progress=progress),
+                )
+            with seconds.measure("score"):
+                scored[model] = run_once(
+                    workspace,
+                    f"score-{model}",
+                    inputs=_scoring_inputs(settings, workspace, model),
+                    outputs=(f"scores/{model}",),
+                    result=ScoringResult,
+                    work=partial(score_stage, settings, workspace, model, clock=clock, progress=progress),
+                )
     return RunResult(unified, trained, scored, seconds.seconds)
 
 
@@ -95,9 +126,40 @@ def features_stage(settings: Settings, workspace: Workspace, *, progress: Progre
 def score_stage(
     settings: Settings, workspace: Workspace, model: ModelName, *, clock: Clock, progress: Progress
 ) -> ScoringResult:
-    """Score everyone who is eligible now with the champion."""
+    """Score everyone eligible now with the champion, let lookups find them, raise alerts for who turned hot."""
     moments = scoring_moments(settings, workspace, model)
-    return score_customers(settings, workspace, model, moments, clock=clock, progress=progress)
+    result = score_customers(settings, workspace, model, moments, clock=clock, progress=progress)
+    publish_directory(settings, workspace, progress)
+    raise_alerts(settings, workspace, model, clock=clock)
+    return result
+
+
+def _features_inputs(settings: Settings, workspace: Workspace) -> str:
+    rules = [(name, rules.label, rules.eligible, rules.spine) for name, rules in settings.models.items()]
+    customs = [source.people.custom for source in settings.sources if source.people]
+    return fingerprint(
+        workspace.current("customers").name,
+        *(settings.features, rules, customs, settings.timezone, settings.consent, settings.survivorship),
+        code_fingerprint("core", "features", "training"),
+    )
+
+
+def _training_inputs(settings: Settings, workspace: Workspace, model: ModelName) -> str:
+    return fingerprint(
+        workspace.current("features").name,
+        *(settings.models[model], settings.grades, settings.locale, bool(settings.tracking_uri)),
+        code_fingerprint("core", "features", "training", "scoring"),
+    )
+
+
+def _scoring_inputs(settings: Settings, workspace: Workspace, model: ModelName) -> str:
+    champion = Registry(settings, workspace).find(model, CHAMPION)
+    return fingerprint(
+        workspace.current("features").name,
+        champion.version if champion else "-",
+        *(settings.hot, settings.locale, settings.activation, settings.consent),
+        code_fingerprint("core", "features", "scoring", "serving", "activation"),
+    )
 
 
 def as_of_of(workspace: Workspace) -> datetime:

@@ -61,6 +61,7 @@ TEXTS: dict[str, Label] = {
     ),
     "contribution": Label(ja="影響", en="effect"),
     "subject": Label(ja="観点", en="subject"),
+    "nothing": Label(ja="該当なし。", en="None."),
     "seconds": Label(ja="{seconds:.0f} 秒で完了しました。", en="Done in {seconds:.0f} seconds."),
     "insufficient": Label(
         ja="採用されたモデルがまだないため、確率は示しません。",

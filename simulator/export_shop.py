@@ -19,17 +19,30 @@ from simulator.world import World
 
 def shop_members(world: World) -> Ints:
     """People with a member card of the shop; the number on the card is 500000 plus the person."""
-    random = world.random(51)
-    customer = world.won_day[: world.people.known_count] < world.calendar.history_days
-    share = np.where(customer, 0.20, 0.05)
-    return np.flatnonzero(random.random(world.people.known_count) < share)
+    return np.flatnonzero(_card_day(world) < world.calendar.history_days)
+
+
+def _card_day(world: World) -> Ints:
+    """The day from which each known person has a card; beyond the history for those who never have one.
+
+    One in twenty takes a card once they are known, whatever becomes of them. Customers take one more often, but only
+    after they were won: a card must not tell who will be.
+    """
+    known = world.people.known_count
+    never = 2 * world.calendar.history_days
+    draw = world.random(51).random(known)
+    won = world.won_day[:known]
+    customer = won < world.calendar.history_days
+    by_chance = np.where(draw < 0.05, np.maximum(world.people.known_day[:known], 0), never)
+    as_customer = np.where(customer & (draw >= 0.05) & (draw < 0.20), np.maximum(won, 0), never)
+    return np.minimum(by_chance, as_customer)
 
 
 def write_shop(world: World, directory: Path) -> dict[str, int]:
     """Writes shop/pos.csv in Shift_JIS, with half-width kana and wall-clock times."""
     random = world.random(52)
     member = shop_members(world)
-    earliest = np.maximum(world.people.known_day[member], 0) + 1
+    earliest = _card_day(world)[member] + 1
     visits = 1 + random.poisson(1.5, len(member))
     person = np.repeat(member, visits)
     first = np.repeat(earliest, visits)

@@ -41,7 +41,8 @@ class PointsRules:
     """Rules that add up to a number of points.
 
     Attributes:
-        name: `configured` for the company's own rules, `generic` where it has given none.
+        name: `configured` for the company's own rules, `generic` where it has given none, `none` where no generic rule
+            finds a signal to count.
     """
 
     name: str
@@ -74,7 +75,7 @@ def points_rules(configured: Sequence[PointsRule], features: Sequence[Feature]) 
         if counts:
             nearest = min(counts, key=lambda f: (abs((f.window_days or 0) - _WINDOW_DAYS), f.name))
             rules.append(PointsRule(feature=nearest.name, points=points, at_most=at_most))
-    return PointsRules("generic", tuple(rules))
+    return PointsRules("generic" if rules else "none", tuple(rules))
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ TEXTS: dict[str, dict[Language, str]] = {
         "en": "On {positives} later wins the model is not clearly better than giving everybody the same chance.",
     },
     "rules_configured": {"ja": "貴社の点数ルール", "en": "your points rules"},
+    "rules_none": {"ja": "全員に同じ確率を与える方法", "en": "giving everybody the same chance"},
     "rules_generic": {"ja": "一般的な点数ルール", "en": "usual points rules"},
     "same": {
         "ja": "同じデータで学習し直した、使用中のモデルと同じものです。",

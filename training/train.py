@@ -60,7 +60,7 @@ class TrainingResult:
         verdict: is the model worth using against the baselines.
         promotion: did it become champion.
         why: both in words.
-        points: whose rules `points` are: `configured` or `generic`.
+        points: whose rules `points` are: `configured`, `generic`, or `none`, where they give everybody the same.
         rows: mature rows in all parts and gaps.
         positives: won ones among them.
         unseen_auc: AUC on people of whom no row was trained on, with their numbers beside it.
@@ -161,13 +161,13 @@ def train_model(
             int(test.label.sum()),
             test.over_base_rate,
             test.over_points,
-            points.name,
+            test.points_name,
             _champion_logloss(champion, schema, rows, split, test.label),
             champion is not None and champion.bundle.content == bundle.content,
         )
         judgement = judge(evidence, rules.promotion, settings.locale)
-        result = _result(spine, split, scorer, points, test, judgement, rows)
-        record = _record(settings, model, result, test, points)
+        result = _result(spine, split, scorer, test, judgement, rows)
+        record = _record(settings, model, result, test)
         alias = {"promoted": CHAMPION, "kept": CHALLENGER, "refused": None}[judgement.promotion]
         version = record_run(registry, model, record, bundle, alias, clock=clock)
         advance()
@@ -181,6 +181,7 @@ class _Test:
     label: NDArray[np.bool_]
     probability: Floats
     points: Floats
+    points_name: str
     quality: Quality
     baselines: dict[str, Quality]
     over_base_rate: Gain
@@ -202,6 +203,7 @@ def _test(spine: Spine, split: TimeSplit, rows: pa.Table, scorer: LeadScorer, po
         label=label,
         probability=probability,
         points=earned[later],
+        points_name=points.name if np.ptp(earned) > 0 else "none",
         quality=evaluate(label, probability),
         baselines={"base_rate": evaluate(label, by_rate), "points": evaluate(label, by_points)},
         over_base_rate=gain_over(label, probability, by_rate, cluster),
@@ -273,7 +275,6 @@ def _result(
     spine: Spine,
     split: TimeSplit,
     scorer: LeadScorer,
-    points: PointsRules,
     test: _Test,
     judgement: Judgement,
     rows: pa.Table,
@@ -292,7 +293,7 @@ def _result(
         verdict=judgement.verdict,
         promotion=judgement.promotion,
         why=judgement.why,
-        points=points.name,
+        points=test.points_name,
         rows=spine.table.num_rows,
         positives=int(spine.label.sum()),
         unseen_auc=area_under_curve(test.label[test.unseen], test.probability[test.unseen]),
@@ -330,9 +331,7 @@ def _without_model(spine: Spine, judgement: Judgement) -> TrainingResult:
     )
 
 
-def _record(
-    settings: Settings, model: ModelName, result: TrainingResult, test: _Test, points: PointsRules
-) -> RunRecord:
+def _record(settings: Settings, model: ModelName, result: TrainingResult, test: _Test) -> RunRecord:
     measures = {name: getattr(result, name) for name in Quality.__dataclass_fields__}
     measures |= {
         "unseen_auc": result.unseen_auc,
@@ -357,7 +356,7 @@ def _record(
             "data": result.data,
         },
         plots={
-            "gains.png": as_png(gains_figure(test.label, test.probability, test.points, points.name)),
+            "gains.png": as_png(gains_figure(test.label, test.probability, test.points, test.points_name)),
             "reliability.png": as_png(reliability_figure(test.label, test.probability)),
         },
     )

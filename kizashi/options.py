@@ -1,0 +1,56 @@
+"""The options that all commands share, and what they open."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from core.settings import ModelName, Settings
+    from core.storage import Workspace
+    from kizashi.console import Console
+
+Config = Annotated[Path, typer.Option("--config", "-c", help="The configuration to use (YAML).")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on one line on stdout.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+ModelArgument = Annotated[str, typer.Argument(help="The model, for example lead.")]
+DEFAULT_CONFIG = Path("conf/demo.yaml")
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a command works with."""
+
+    settings: "Settings"
+    workspace: "Workspace"
+    console: "Console"
+
+    def model(self, name: str) -> "ModelName":
+        """The configured model of that name.
+
+        Raises:
+            ConfigurationError: the configuration has no such model.
+        """
+        from core.errors import ConfigurationError
+
+        if name not in self.settings.models:
+            known = ", ".join(self.settings.models)
+            raise ConfigurationError(f"the model {name!r} is not configured", f"one of {known}", "name one of them")
+        return name
+
+
+def open_job(config: Path, json: bool) -> Job:
+    """Read the configuration and set up logs and console.
+
+    Raises:
+        ConfigurationError: the configuration has faults.
+    """
+    from core.logs import configure_logs
+    from core.settings import load_settings
+    from core.storage import Workspace
+    from kizashi.console import Console
+
+    configure_logs()
+    settings = load_settings(config)
+    return Job(settings, Workspace(settings.home), Console(settings.locale, json=json))

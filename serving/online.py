@@ -1,0 +1,60 @@
+"""The online store as lookups read it: features of people, and who stands behind a record."""
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import pyarrow as pa
+from feast import FeatureStore
+
+from core.settings import Settings
+from core.storage import Workspace
+from features.record_lookup import find_records
+from features.retrieval import online_features
+from features.store import open_store
+from serving.availability import ONLINE_FAULTS, Breaker
+
+Read = TypeVar("Read")
+
+
+class OnlineStore:
+    """Feast's online store, opened when first needed and again after it was away."""
+
+    def __init__(self, settings: Settings, workspace: Workspace) -> None:
+        self._settings = settings
+        self._workspace = workspace
+        self._store: FeatureStore | None = None
+        self._opening = threading.Lock()
+        self.breaker = Breaker("online store", ONLINE_FAULTS)
+
+    def features(self, service: str, customer_ids: Sequence[str]) -> pa.Table:
+        """The newest features; see `features.retrieval.online_features`.
+
+        Raises:
+            AwayError: the store cannot be read, or holds other features than those configured.
+        """
+        with self.breaker.guard():
+            return self._read(
+                lambda store: online_features(self._settings, self._workspace, service, customer_ids, store)
+            )
+
+    def records(self, records: Sequence[str]) -> dict[str, str]:
+        """Who stands behind records; see `features.record_lookup.find_records`.
+
+        Raises:
+            AwayError: the store cannot be read.
+        """
+        with self.breaker.guard():
+            return self._read(lambda store: find_records(store, records))
+
+    def _read(self, read: Callable[[FeatureStore], Read]) -> Read:
+        with self._opening:
+            if self._store is None:
+                self._store = open_store(self._settings, self._workspace)
+            store = self._store
+        try:
+            return read(store)
+        except ONLINE_FAULTS:
+            # Its connections may be to a server or file that is gone for good.
+            self._store = None
+            raise
