@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from training.train import TrainingResult
 
 SHOWN_LEADS = 8
+SHOWN_SUBJECTS = 10
 
 
 class TerminalProgress:
@@ -182,8 +183,12 @@ class Console:
         for reason in explanation.reasons:
             self._out.print(f"  • {escape(reason)}", highlight=False)
         table = Table(text("subject", locale), _right_column(text("contribution", locale)))
-        for subject, effect in explanation.contributions:
+        strongest, others = explanation.contributions[:SHOWN_SUBJECTS], explanation.contributions[SHOWN_SUBJECTS:]
+        for subject, effect in strongest:
             table.add_row(escape(subject), f"{effect:+.2f}", style="green" if effect > 0 else "red")
+        if others:
+            rest = sum(effect for _, effect in others)
+            table.add_row(text("others", locale, count=len(others)), f"{rest:+.2f}", style="dim")
         self._out.print(table)
 
     def show_record(self, record: dict[str, Any]) -> None:

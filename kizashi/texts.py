@@ -59,8 +59,9 @@ TEXTS: dict[str, Label] = {
         ja="{who}: 受注確率 {probability}(スコア {score}、評価 {grade})",
         en="{who}: {probability} chance (score {score}, grade {grade})",
     ),
-    "contribution": Label(ja="影響", en="effect"),
+    "contribution": Label(ja="影響(対数オッズ)", en="effect (log-odds)"),
     "subject": Label(ja="観点", en="subject"),
+    "others": Label(ja="その他 {count} 項目", en="{count} others"),
     "nothing": Label(ja="該当なし。", en="None."),
     "seconds": Label(ja="{seconds:.0f} 秒で完了しました。", en="Done in {seconds:.0f} seconds."),
     "insufficient": Label(

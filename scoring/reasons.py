@@ -19,6 +19,30 @@ _NEGLIGIBLE = 0.02
 _UP, _DOWN = "↑", "↓"
 # "料金ページの閲覧" is read as something (料金ページ), how it is meant (の), and what was done with it (閲覧).
 _ACTION = re.compile(r"^(?P<thing>.+?)(?P<particle>への|での|との|の)(?P<action>[^の]+)$")
+# The keywords that cleansing reads from titles and addresses, as Japanese people say them.
+_SPOKEN = {
+    "executive": "役員・経営層",
+    "director": "部長級",
+    "manager": "課長・係長級",
+    "staff": "担当者",
+    "it": "情報システム",
+    "marketing": "マーケティング",
+    "sales": "営業",
+    "finance": "経理・財務",
+    "hr": "人事",
+    "general_affairs": "総務",
+    "procurement": "購買",
+    "research": "研究・開発",
+    "production": "生産・製造",
+    "planning": "経営企画",
+    "support": "カスタマーサポート",
+    "logistics": "物流",
+    "business": "会社のアドレス",
+    "free": "フリーメール",
+    "shared": "共有アドレス",
+    "granted": "あり",
+    "refused": "なし",
+}
 _PARTICLES = {"への": "に", "での": "で", "との": "と", "の": "を"}
 
 
@@ -141,7 +165,8 @@ def phrase(feature: Feature, value: Any, language: Language) -> str | None:
     if not _known(value):
         return None
     if feature.type == "category":
-        return _pair(_label(feature, language), str(value), language) if str(value).strip() else None
+        spoken = _SPOKEN.get(str(value), str(value)) if language == "ja" else str(value)
+        return _pair(_label(feature, language), spoken, language) if spoken.strip() else None
     number = float(value)
     if feature.measure in ("count", "active_days", "distinct_types", "distinct_topics"):
         return _counted(feature, int(number), language)
@@ -177,7 +202,10 @@ def _measured(feature: Feature, number: float, language: Language) -> str | None
     # Ages in days are counted in whole days that have passed; other amounts keep a digit only where it tells something.
     whole = feature.unit.en == "days" or number == round(number)
     amount = f"{math.floor(number):,}" if whole else f"{number:,.1f}"
-    unit = feature.unit.ja if language == "ja" else ""
+    if language == "ja":
+        return _pair(label, amount + feature.unit.ja, language)
+    # Labels such as "days known" name the unit already.
+    unit = " days" if feature.unit.en == "days" and not label.startswith("days") else ""
     return _pair(label, amount + unit, language)
 
 

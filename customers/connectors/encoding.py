@@ -83,8 +83,9 @@ def _set_damaged_lines_aside(
                 shown = line.decode(codec, errors="replace").rstrip("\r\n")
                 damaged.append(Reject(path.name, number, f"bytes that are not {encoding}", shown))
                 copy.write(b"\n")
-    # The header must be whole: without it no column has a name.
-    if damaged[0].line == 1 or len(damaged) > max(_SPORADIC * accented, 1) or len(damaged) == accented > 1:
+    # The header must be whole: without it no column has a name. And where no line that could speak for the declared
+    # encoding does, nothing shows that the file is in it.
+    if damaged[0].line == 1 or len(damaged) > max(_SPORADIC * accented, 1) or len(damaged) == accented:
         looks = looks_like(path)
         hint = f"it looks like {looks}; declare encoding: {looks}" if looks else "find out its encoding"
         return Fault(path.name, f"is not {encoding} (line {damaged[0].line}); {hint}")
