@@ -11,7 +11,7 @@ export BENTOML_DO_NOT_TRACK = true
 export MLFLOW_DISABLE_TELEMETRY = true
 export FEAST_USAGE = False
 
-.PHONY: help demo test check format bench serve clean
+.PHONY: help demo test check format serve bench clean
 .DEFAULT_GOAL := help
 
 help: ## list the tasks
@@ -33,6 +33,9 @@ check: .venv/.dev ## format, lint, types, import directions, lock
 format: .venv/.dev ## rewrite the code in the agreed format
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+serve: .venv/.demo ## answer lookups over HTTP from the demo's workspace
+	@$(BIN)/kizashi serve
 
 bench: .venv/.dev ## measure against the oracle, the baselines and the limits
 	@$(BIN)/python -m benchmarks

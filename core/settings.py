@@ -3,16 +3,18 @@
 from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from core.activation_settings import ActivationSettings
 from core.errors import ConfigurationError, Fault, raise_faults
-from core.source_settings import Frozen, Label, SourceSettings
+from core.feature_settings import FeatureSettings
+from core.model_settings import GradeSettings, HotSettings, ModelSettings
+from core.source_settings import Frozen, SourceSettings, require_offset
 
 PRESET_DIRECTORY = Path(__file__).parent.parent / "customers" / "presets"
 ModelName = Literal["lead"]
@@ -41,188 +43,6 @@ class ConsentSettings(Frozen):
     profiling: bool = True
     marketing: bool = False
     transfer: bool = False
-
-
-class SignalSettings(Frozen):
-    """A named group of events that is counted over the windows.
-
-    An event belongs to the group when every given list has a pattern (`*` and `?`) that it matches.
-    """
-
-    label: Label
-    subject: Literal["engagement", "intent"] = "engagement"
-    type: tuple[str, ...] = ()
-    channel: tuple[str, ...] = ()
-    url: tuple[str, ...] = ()
-    unit: Label = Label(ja="回", en="times")
-
-    @model_validator(mode="after")
-    def _matches_something(self) -> Self:
-        if not (self.type or self.channel or self.url):
-            raise ValueError("give at least one of type, channel, url")
-        return self
-
-
-def _signal(ja: str, en: str, **match: Any) -> SignalSettings:
-    return SignalSettings(label=Label(ja=ja, en=en), **match)
-
-
-def default_signals() -> dict[str, SignalSettings]:
-    """The signs of interest that most companies' systems report, on the unified event types."""
-    return {
-        "web_visit": _signal("Webサイトの閲覧", "website visits", type=("web_visit",)),
-        "email_sent": _signal("メールの配信", "e-mails delivered", type=("email_delivered",)),
-        "email_open": _signal("メールの開封", "e-mail opens", type=("email_open",)),
-        "email_click": _signal("メールのクリック", "e-mail clicks", type=("email_click",)),
-        "form_fill": _signal("フォームの送信", "form submissions", type=("form_fill",)),
-        "webinar": _signal("セミナーへの参加", "webinar attendances", type=("webinar_attended",)),
-        "trade_fair": _signal("展示会での名刺交換", "trade-fair contacts", type=("trade_fair",)),
-        "sales_call": _signal("営業との電話", "calls with sales", type=("call",)),
-        "sales_meeting": _signal("営業との商談・打合せ", "meetings with sales", type=("meeting",)),
-        "product_use": _signal("製品の利用", "product uses", type=("product_use",)),
-        "purchase": _signal("購入", "purchases", type=("purchase",)),
-        "pricing_page": _signal(
-            "料金ページの閲覧",
-            "pricing-page visits",
-            subject="intent",
-            type=("web_visit",),
-            url=("*pricing*", "*price*"),
-        ),
-        "comparison_page": _signal(
-            "比較・事例ページの閲覧",
-            "comparison and case-study visits",
-            subject="intent",
-            type=("web_visit",),
-            url=("*compar*", "*case*"),
-        ),
-        "help_page": _signal(
-            "ヘルプの閲覧", "help-page visits", subject="intent", type=("web_visit",), url=("*help*", "*support*")
-        ),
-        "cancellation_page": _signal(
-            "解約ページの閲覧", "cancellation-page visits", subject="intent", type=("web_visit",), url=("*cancel*",)
-        ),
-    }
-
-
-class FeatureSettings(Frozen):
-    """What is counted, over which windows, and how long a feature row may be used."""
-
-    windows_days: tuple[int, ...] = (1, 7, 30, 90, 180)
-    signals: dict[str, SignalSettings] = Field(default_factory=default_signals)
-    profile_fields: tuple[str, ...] = ("industry", "prefecture", "lead_source")
-    ttl_days: int = Field(400, ge=1, description="A feature row older than this is not used.")
-
-    @field_validator("windows_days")
-    @classmethod
-    def _ascending(cls, windows: tuple[int, ...]) -> tuple[int, ...]:
-        if not windows or list(windows) != sorted(set(windows)) or windows[0] < 1:
-            raise ValueError("give ascending whole days of at least 1, each once")
-        return windows
-
-
-class LabelSettings(Frozen):
-    """What counts as success and how far ahead it is looked for."""
-
-    horizon_days: int = Field(90, ge=1)
-    attribution: Literal["contacts", "account"] = "contacts"
-
-
-class EligibilitySettings(Frozen):
-    """Who is scored and trained on, beyond: known, not won yet, profiling not refused."""
-
-    open_deal: Literal["any", "required", "excluded"] = "any"
-
-
-class SpineSettings(Frozen):
-    """At which moments the past is looked at: calendar marks in the business time zone, or a time after arrival."""
-
-    kind: Literal["calendar", "after_arrival"] = "calendar"
-    every: Literal["month", "week"] = "month"
-    hours_after_arrival: float = Field(24, ge=0)
-    start: datetime | None = Field(None, description="No as-of before this moment.")
-
-    @field_validator("start")
-    @classmethod
-    def _aware(cls, start: datetime | None) -> datetime | None:
-        return _require_offset(start)
-
-
-class SplitSettings(Frozen):
-    """Shares of the as-of moments, from the newest backwards; the gap between two parts keeps their labels apart."""
-
-    test_share: float = Field(0.2, gt=0, lt=1)
-    calibration_share: float = Field(0.2, gt=0, lt=1)
-    gap_days: int | None = Field(None, ge=0, description="Default: the label's horizon.")
-
-
-class EstimatorSettings(Frozen):
-    """LightGBM with shallow trees, so that exact reasons stay cheap."""
-
-    max_rounds: int = Field(600, ge=1)
-    early_stopping_rounds: int = Field(50, ge=1)
-    learning_rate: float = Field(0.05, gt=0, le=1)
-    num_leaves: int = Field(15, ge=2)
-    max_depth: int = Field(6, ge=1)
-    min_data_in_leaf: int = Field(40, ge=1)
-    feature_fraction: float = Field(0.7, gt=0, le=1)
-    lambda_l2: float = Field(5.0, ge=0)
-    seed: int = 0
-
-
-class PointsRule(Frozen):
-    """One line of the company's own points rules: so many points for each counted feature, up to a maximum."""
-
-    feature: str
-    points: float
-    at_most: float | None = None
-
-
-class PromotionSettings(Frozen):
-    """What a model must show before it becomes champion."""
-
-    min_positives: int = Field(40, ge=1, description="Won rows needed in the test part.")
-    min_auc: float = Field(0.55, ge=0, le=1)
-    max_ece: float = Field(0.05, gt=0)
-    max_worse_logloss: float = Field(1.02, ge=1, description="Allowed ratio to the champion's log-loss.")
-
-
-class ModelSettings(Frozen):
-    """One model: what it predicts, for whom, and how it is judged."""
-
-    label: LabelSettings = LabelSettings()
-    eligible: EligibilitySettings = EligibilitySettings()
-    spine: SpineSettings = SpineSettings()
-    split: SplitSettings = SplitSettings()
-    estimator: EstimatorSettings = EstimatorSettings()
-    points: tuple[PointsRule, ...] = ()
-    promotion: PromotionSettings = PromotionSettings()
-
-
-class GradeSettings(Frozen):
-    """Lowest score (percentile 1-100) of each grade; D is the rest."""
-
-    a: int = Field(90, ge=1, le=100)
-    b: int = Field(70, ge=1, le=100)
-    c: int = Field(40, ge=1, le=100)
-
-    @model_validator(mode="after")
-    def _descending(self) -> Self:
-        if not self.a > self.b > self.c:
-            raise ValueError("the cuts must fall from a to c")
-        return self
-
-
-class HotSettings(Frozen):
-    """A lead turns hot at the enter cut and stays so until it falls below the leave cut (probabilities)."""
-
-    enter: float = Field(0.25, gt=0, lt=1)
-    leave: float = Field(0.15, gt=0, lt=1)
-
-    @model_validator(mode="after")
-    def _hysteresis(self) -> Self:
-        if self.leave > self.enter:
-            raise ValueError("leave must not be above enter")
-        return self
 
 
 class Settings(BaseSettings):
@@ -283,7 +103,7 @@ class Settings(BaseSettings):
     @field_validator("as_of")
     @classmethod
     def _aware(cls, as_of: datetime | None) -> datetime | None:
-        return _require_offset(as_of)
+        return require_offset(as_of)
 
     @field_validator("sources")
     @classmethod
@@ -299,12 +119,6 @@ class Settings(BaseSettings):
     def resolve_path(self, pattern: str) -> Path:
         """Fill in `{home}` and `{real_data}` of a source's path."""
         return Path(pattern.replace("{home}", str(self.home)).replace("{real_data}", str(self.real_data)))
-
-
-def _require_offset(moment: datetime | None) -> datetime | None:
-    if moment is not None and moment.tzinfo is None:
-        raise ValueError("give the offset too, for example 2026-10-01T00:00:00+09:00")
-    return moment
 
 
 def load_settings(path: Path, preset_directory: Path = PRESET_DIRECTORY) -> Settings:

@@ -1,5 +1,6 @@
 """How a file or a SQL table of another system is mapped to the unified tables: `sources` in a configuration."""
 
+from datetime import datetime
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -9,6 +10,13 @@ KnownAt = Literal["created", "export", "history"]
 CustomType = Literal["number", "category", "boolean", "date"]
 OutcomeName = Literal["open", "won", "lost"]
 Scalar = str | int | float | bool
+
+
+def require_offset(moment: datetime | None) -> datetime | None:
+    """Refuse a naive time: whose clock would it be?"""
+    if moment is not None and moment.tzinfo is None:
+        raise ValueError("give the offset too, for example 2026-10-01T00:00:00+09:00")
+    return moment
 
 
 class Frozen(BaseModel):

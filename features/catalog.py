@@ -12,7 +12,8 @@ from itertools import pairwise
 from typing import Literal
 
 from core.errors import ConfigurationError, ContractError, Fault, raise_faults
-from core.settings import Settings, SignalSettings
+from core.feature_settings import SignalSettings
+from core.settings import Settings
 from core.source_settings import CustomType, Label
 from core.storage import fingerprint
 

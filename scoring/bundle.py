@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from core.errors import ContractError
-from core.settings import GradeSettings
+from core.model_settings import GradeSettings
 from core.storage import fingerprint, write_atomically, write_json
 from features.catalog import Feature, ServiceSchema
 from scoring.calibration import Calibrator

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from core.settings import GradeSettings
+from core.model_settings import GradeSettings
 from features.catalog import Feature
 
 Floats = NDArray[np.float64]

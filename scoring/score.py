@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from core.clock import Clock
 from core.database import open_database
+from core.model_settings import HotSettings
 from core.progress import Progress, SilentProgress
-from core.settings import HotSettings, ModelName, Settings
+from core.settings import ModelName, Settings
 from core.storage import Workspace, fingerprint, write_parquet
 from core.tables import MOMENT
 from features.catalog import Feature, service_schema

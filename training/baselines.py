@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from core.errors import ConfigurationError, Fault, raise_faults
-from core.settings import PointsRule
+from core.model_settings import PointsRule
 from features.catalog import Feature
 from training.evaluation import fit_line
 

@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from core.errors import ContractError, EvidenceError
-from core.settings import EstimatorSettings, SplitSettings
+from core.model_settings import EstimatorSettings, SplitSettings
 from scoring.calibration import Calibrator, fit_calibrator, shift_to_mean
 from scoring.encoding import FeatureColumn, Matrix, encode, learn_vocabulary
 from scoring.trees import Trees

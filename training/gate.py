@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from core.settings import PromotionSettings
+from core.model_settings import PromotionSettings
 from training.evaluation import Gain, Quality
 from training.sentences import Language, Sentences
 

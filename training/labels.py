@@ -5,7 +5,7 @@ from datetime import timedelta
 import duckdb
 import pyarrow as pa
 
-from core.settings import LabelSettings
+from core.model_settings import LabelSettings
 from core.tables import MOMENT, TEXT
 
 LABELLED_SCHEMA = pa.schema(

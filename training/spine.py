@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from core.settings import ModelName, Settings, SpineSettings
+from core.model_settings import SpineSettings
+from core.settings import ModelName, Settings
 from core.storage import Workspace, connect_duckdb
 from scoring.lineage import merged_into
 from training.eligibility import MOMENTS_SCHEMA, eligible_customers

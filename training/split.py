@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import ConfigurationError, EvidenceError
-from core.settings import SplitSettings
+from core.model_settings import SplitSettings
 
 Mask = NDArray[np.bool_]
 Moments = NDArray[np.datetime64]

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from core.errors import ConfigurationError, ContractError
-from core.settings import FeatureSettings, SignalSettings, default_signals
+from core.feature_settings import FeatureSettings, SignalSettings, default_signals
 from core.source_settings import CustomField, Label
 from features import feature_catalog, service_schema
 from features.build import QUERIES

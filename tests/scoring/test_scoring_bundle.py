@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from core.errors import ContractError
-from core.settings import GradeSettings
+from core.model_settings import GradeSettings
 from features.catalog import ServiceSchema
 from scoring.bundle import ModelBundle, Reference
 from scoring.calibration import Calibrator

@@ -7,7 +7,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.settings import HotSettings
+from core.model_settings import HotSettings
 from core.source_settings import Label
 from features.catalog import Feature
 from scoring.answers import StoredScore

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from core.errors import ConfigurationError
-from core.settings import PointsRule, PromotionSettings
+from core.model_settings import PointsRule, PromotionSettings
 from core.source_settings import Label
 from features.catalog import Feature
 from training.baselines import points_rules

@@ -1,0 +1,113 @@
+"""What a model predicts, for whom, how it is trained, judged and cut into grades."""
+
+from datetime import datetime
+from typing import Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from core.source_settings import Frozen, require_offset
+
+
+class LabelSettings(Frozen):
+    """What counts as success and how far ahead it is looked for."""
+
+    horizon_days: int = Field(90, ge=1)
+    attribution: Literal["contacts", "account"] = "contacts"
+
+
+class EligibilitySettings(Frozen):
+    """Who is scored and trained on, beyond: known, not won yet, profiling not refused."""
+
+    open_deal: Literal["any", "required", "excluded"] = "any"
+
+
+class SpineSettings(Frozen):
+    """At which moments the past is looked at: calendar marks in the business time zone, or a time after arrival."""
+
+    kind: Literal["calendar", "after_arrival"] = "calendar"
+    every: Literal["month", "week"] = "month"
+    hours_after_arrival: float = Field(24, ge=0)
+    start: datetime | None = Field(None, description="No as-of before this moment.")
+
+    @field_validator("start")
+    @classmethod
+    def _aware(cls, start: datetime | None) -> datetime | None:
+        return require_offset(start)
+
+
+class SplitSettings(Frozen):
+    """Shares of the as-of moments, from the newest backwards; the gap between two parts keeps their labels apart."""
+
+    test_share: float = Field(0.2, gt=0, lt=1)
+    calibration_share: float = Field(0.2, gt=0, lt=1)
+    gap_days: int | None = Field(None, ge=0, description="Default: the label's horizon.")
+
+
+class EstimatorSettings(Frozen):
+    """LightGBM with shallow trees, so that exact reasons stay cheap."""
+
+    max_rounds: int = Field(600, ge=1)
+    early_stopping_rounds: int = Field(50, ge=1)
+    learning_rate: float = Field(0.05, gt=0, le=1)
+    num_leaves: int = Field(15, ge=2)
+    max_depth: int = Field(6, ge=1)
+    min_data_in_leaf: int = Field(40, ge=1)
+    feature_fraction: float = Field(0.7, gt=0, le=1)
+    lambda_l2: float = Field(5.0, ge=0)
+    seed: int = 0
+
+
+class PointsRule(Frozen):
+    """One line of the company's own points rules: so many points for each counted feature, up to a maximum."""
+
+    feature: str
+    points: float
+    at_most: float | None = None
+
+
+class PromotionSettings(Frozen):
+    """What a model must show before it becomes champion."""
+
+    min_positives: int = Field(40, ge=1, description="Won rows needed in the test part.")
+    min_auc: float = Field(0.55, ge=0, le=1)
+    max_ece: float = Field(0.05, gt=0)
+    max_worse_logloss: float = Field(1.02, ge=1, description="Allowed ratio to the champion's log-loss.")
+
+
+class ModelSettings(Frozen):
+    """One model: what it predicts, for whom, and how it is judged."""
+
+    label: LabelSettings = LabelSettings()
+    eligible: EligibilitySettings = EligibilitySettings()
+    spine: SpineSettings = SpineSettings()
+    split: SplitSettings = SplitSettings()
+    estimator: EstimatorSettings = EstimatorSettings()
+    points: tuple[PointsRule, ...] = ()
+    promotion: PromotionSettings = PromotionSettings()
+
+
+class GradeSettings(Frozen):
+    """Lowest score (percentile 1-100) of each grade; D is the rest."""
+
+    a: int = Field(90, ge=1, le=100)
+    b: int = Field(70, ge=1, le=100)
+    c: int = Field(40, ge=1, le=100)
+
+    @model_validator(mode="after")
+    def _descending(self) -> Self:
+        if not self.a > self.b > self.c:
+            raise ValueError("the cuts must fall from a to c")
+        return self
+
+
+class HotSettings(Frozen):
+    """A lead turns hot at the enter cut and stays so until it falls below the leave cut (probabilities)."""
+
+    enter: float = Field(0.25, gt=0, lt=1)
+    leave: float = Field(0.15, gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _hysteresis(self) -> Self:
+        if self.leave > self.enter:
+            raise ValueError("leave must not be above enter")
+        return self
