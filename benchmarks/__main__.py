@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from benchmarks import simulator_quality
+from core.logs import configure_logs
 from kizashi.launch import QUIET_ENVIRONMENT
 
 
@@ -15,6 +16,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("data/bench"), help="where the companies and figures go")
     arguments = parser.parse_args()
     os.environ.update(QUIET_ENVIRONMENT)
+    configure_logs()
     simulator_quality.run(arguments.customers, arguments.seeds, arguments.out)
 
 

@@ -33,7 +33,11 @@ from training.split import gap_of, split_off_newest
 
 @dataclass(frozen=True)
 class Quality:
-    """One company: our figures on the test part, and the oracle's on the same rows."""
+    """One company: our figures on the test part, and the oracle's on the same rows.
+
+    `auc`, `oracle_auc` and `reached` are judged by what really happened to the true person, which also charges us for
+    wins that our identity resolution hangs on another id; the `labelled_` ones by the labels that a company would have.
+    """
 
     seed: int
     rows: int
@@ -41,8 +45,11 @@ class Quality:
     matched: float
     auc: float
     oracle_auc: float
-    points_auc: float
     reached: float
+    labelled_auc: float
+    labelled_oracle_auc: float
+    labelled_reached: float
+    points_auc: float
     logloss: float
     oracle_logloss: float
     base_logloss: float
@@ -54,9 +61,13 @@ class Quality:
 
 @dataclass(frozen=True)
 class SameRows:
-    """Outcome and both sides' probabilities of the rows that both know, and the share that these are of all."""
+    """Outcomes and both sides' probabilities of the rows that both know, and the share that these are of all.
+
+    `label` is the outcome as our labels tell it, `truth` what happened to the true person.
+    """
 
     label: NDArray[np.bool_]
+    truth: NDArray[np.bool_]
     ours: NDArray[np.float64]
     oracle: NDArray[np.float64]
     matched: float
@@ -88,7 +99,8 @@ def measure(customers: int, seed: int, out: Path) -> Quality:
     trained = result.models["lead"]
     same = same_rows(settings, workspace)
     label, ours, oracle = same.label, same.ours, same.oracle
-    oracle_auc, auc = roc_auc_score(label, oracle), roc_auc_score(label, ours)
+    auc, oracle_auc = roc_auc_score(same.truth, ours), roc_auc_score(same.truth, oracle)
+    labelled_auc, labelled_oracle_auc = roc_auc_score(label, ours), roc_auc_score(label, oracle)
     quality = Quality(
         seed=seed,
         rows=len(label),
@@ -96,8 +108,11 @@ def measure(customers: int, seed: int, out: Path) -> Quality:
         matched=same.matched,
         auc=auc,
         oracle_auc=oracle_auc,
-        points_auc=trained.baselines["points"]["auc"],
         reached=(auc - 0.5) / (oracle_auc - 0.5),
+        labelled_auc=labelled_auc,
+        labelled_oracle_auc=labelled_oracle_auc,
+        labelled_reached=(labelled_auc - 0.5) / (labelled_oracle_auc - 0.5),
+        points_auc=trained.baselines["points"]["auc"],
         logloss=log_loss(label, ours),
         oracle_logloss=log_loss(label, np.clip(oracle, 1e-9, 1 - 1e-9)),
         base_logloss=trained.baselines["base_rate"]["logloss"],
@@ -159,18 +174,27 @@ def same_rows(settings: Settings, workspace: Workspace) -> SameRows:
         [str(truth / "records.parquet")],
     )
     connection.execute(
-        "CREATE TEMP TABLE chances AS SELECT person_id, as_of, probability FROM read_parquet(?) WHERE eligible",
+        """
+        CREATE TEMP TABLE chances AS
+        SELECT person_id, as_of, probability, won_in_horizon FROM read_parquet(?) WHERE eligible
+        """,
         [str(truth / "oracle.parquet")],
     )
     oracle = connection.execute(
         """
-        SELECT place, probability
+        SELECT place, probability, won_in_horizon
         FROM persons JOIN (SELECT place, as_of FROM test) USING (place) JOIN chances USING (person_id, as_of)
         ORDER BY place
         """
     ).fetchnumpy()
     place = oracle["place"]
-    return SameRows(spine.label[later][place], ours[place], oracle["probability"], len(place) / test.num_rows)
+    return SameRows(
+        label=spine.label[later][place],
+        truth=oracle["won_in_horizon"],
+        ours=ours[place],
+        oracle=oracle["probability"],
+        matched=len(place) / test.num_rows,
+    )
 
 
 def _table(customers: int, results: list[Quality]) -> Table:
@@ -183,6 +207,7 @@ def _table(customers: int, results: list[Quality]) -> Table:
         "oracle_auc",
         "points_auc",
         "reached",
+        "labelled_reached",
         "logloss",
         "oracle_logloss",
         "base_logloss",
