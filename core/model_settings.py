@@ -11,7 +11,7 @@ from core.source_settings import Frozen, require_offset
 class LabelSettings(Frozen):
     """What counts as success and how far ahead it is looked for."""
 
-    horizon_days: int = Field(90, ge=1)
+    horizon_days: int = Field(90, ge=1, le=3650)
     attribution: Literal["contacts", "account"] = "contacts"
 
 

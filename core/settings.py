@@ -1,21 +1,24 @@
 """Frozen settings, read from one YAML file and the environment; every fault is reported at once."""
 
+import glob
+import os
 from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
 from pydantic import BaseModel, Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from core.activation_settings import ActivationSettings
 from core.errors import ConfigurationError, Fault, raise_faults
 from core.feature_settings import FeatureSettings
 from core.model_settings import GradeSettings, HotSettings, ModelSettings
-from core.source_settings import Frozen, SourceSettings, require_offset
+from core.source_settings import Frozen, SourceSettings, require_offset, require_zone
 
+# Read elsewhere: by the service and by the tests.
+_OTHER_VARIABLES = ("config", "test_postgres", "test_redis")
 PRESET_DIRECTORY = Path(__file__).parent.parent / "customers" / "presets"
 ModelName = Literal["lead"]
 _LEAD: ModelName = "lead"
@@ -26,7 +29,7 @@ class SimulationSettings(Frozen):
 
     customers: int = Field(5000, ge=50)
     months: int = Field(24, ge=12)
-    seed: int = 7
+    seed: int = Field(7, ge=0)
     locale: Literal["ja", "en"] = "ja"
 
 
@@ -60,7 +63,7 @@ class Settings(BaseSettings):
         nested_model_default_partial_update=True,
     )
 
-    name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$", description="Given by the file's name unless written.")
+    name: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$", description="Given by the file's name unless written.")
     home: Path = Field(description="The workspace; `data/<name>` unless written.")
     locale: Literal["ja", "en"] = Field("ja", description="Language of reasons, summaries and pages.")
     timezone: str = Field("Asia/Tokyo", description="The business time zone: decides what a day and a month are.")
@@ -94,11 +97,7 @@ class Settings(BaseSettings):
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, zone: str) -> str:
-        try:
-            ZoneInfo(zone)
-        except (ZoneInfoNotFoundError, ValueError) as error:
-            raise ValueError(f"{zone!r} is no time zone; write for example Asia/Tokyo") from error
-        return zone
+        return require_zone(zone)
 
     @field_validator("as_of")
     @classmethod
@@ -114,7 +113,19 @@ class Settings(BaseSettings):
             raise ValueError(f"source names must be unique; twice: {', '.join(twice)}")
         if not names:
             raise ValueError("name at least one source")
+        logged = {source.system for source in sources if source.history}
+        for source in sources:
+            if source.people and source.people.relies_on_history() and source.system not in logged:
+                raise ValueError(
+                    f"{source.name} declares known_at: history, but no source of the system {source.system} has a "
+                    "history section; add the change log, or declare people.known_at: export"
+                )
         return sources
+
+    def source_files(self, source: SourceSettings) -> list[Path]:
+        """The files that a source's path or pattern stands for at this moment, in order; `**` goes through folders."""
+        pattern = str(self.resolve_path(source.path or ""))
+        return sorted(Path(found) for found in glob.glob(pattern, recursive=True))  # noqa: PTH207 - Path.glob refuses absolute patterns
 
     def resolve_path(self, pattern: str) -> Path:
         """Fill in `{home}` and `{real_data}` of a source's path."""
@@ -141,16 +152,38 @@ def load_settings(path: Path, preset_directory: Path = PRESET_DIRECTORY) -> Sett
             _lay_over_preset(entry, preset_directory, f"sources.{index}", faults)
             for index, entry in enumerate(raw["sources"])
         ]
+    faults += _unknown_variables(path)
     settings: Settings | None = None
     try:
         settings = Settings(**raw)
     except ValidationError as error:
         faults += [_explain(fault) for fault in error.errors()]
+    except SettingsError as error:
+        faults.append(Fault("environment", f"{error}; write nested keys as KIZASHI_A__B, lists and maps as JSON"))
     raise_faults(
         ConfigurationError, f"the configuration {path}", faults, "correct the file or the environment variable"
     )
     assert settings is not None
     return settings
+
+
+def _unknown_variables(path: Path) -> list[Fault]:
+    """Variables of ours that nothing reads: a mistyped one would be ignored without a word.
+
+    Variables that the configuration names itself, for secrets, are its own business.
+    """
+    named = path.read_text(encoding="utf-8")
+    known = {*Settings.model_fields, *_OTHER_VARIABLES}
+    faults = []
+    for variable in sorted(os.environ):
+        key = variable.removeprefix("KIZASHI_").lower().split("__")[0]
+        if variable.startswith("KIZASHI_") and key not in known and variable not in named:
+            close = get_close_matches(key, sorted(known), n=1)
+            hint = f", did you mean KIZASHI_{close[0].upper()}?" if close else ""
+            faults.append(Fault("environment", f"unknown variable {variable}{hint}"))
+        elif variable == "KIZASHI_HOME" and not os.environ[variable]:
+            faults.append(Fault("environment", "KIZASHI_HOME is empty"))
+    return faults
 
 
 def _read_with_base(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
@@ -175,13 +208,20 @@ def _read_yaml(path: Path, what: str) -> dict[str, Any]:
         raise ConfigurationError(f"{what} is not UTF-8", "a UTF-8 file", "save it as UTF-8") from error
     try:
         raw = yaml.safe_load(text)
+    except RecursionError as error:
+        raise ConfigurationError(f"{what} is nested too deeply", "a configuration", "see conf/demo.yaml") from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f" in line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or "it cannot be parsed"
         raise ConfigurationError(f"{what} is no valid YAML{place} ({problem})", "", "correct the line") from error
+    if raw is None:
+        raise ConfigurationError(f"{what} is empty", "at least `sources`", "see conf/demo.yaml")
     if not isinstance(raw, dict):
         raise ConfigurationError(f"{what} holds {type(raw).__name__}", "keys with values", "see conf/demo.yaml")
+    odd = [key for key in raw if not isinstance(key, str)]
+    if odd:
+        raise ConfigurationError(f"{what} has the key {odd[0]!r}", "keys that are text", "correct it")
     return raw
 
 

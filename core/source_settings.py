@@ -1,9 +1,10 @@
 """How a file or a SQL table of another system is mapped to the unified tables: `sources` in a configuration."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 KeyKind = Literal["email", "login", "cookie"]
 KnownAt = Literal["created", "export", "history"]
@@ -17,6 +18,15 @@ def require_offset(moment: datetime | None) -> datetime | None:
     if moment is not None and moment.tzinfo is None:
         raise ValueError("give the offset too, for example 2026-10-01T00:00:00+09:00")
     return moment
+
+
+def require_zone(zone: str) -> str:
+    """Refuse what is no time zone."""
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError("this is no time zone; write for example Asia/Tokyo") from error
+    return zone
 
 
 class Frozen(BaseModel):
@@ -140,6 +150,12 @@ class PeopleSection(Section):
     fields: dict[str, FieldRef] = Field(default_factory=dict)
     custom: dict[str, CustomField] = Field(default_factory=dict)
     keys: tuple[KeyColumn, ...] = ()
+
+    def relies_on_history(self) -> bool:
+        """Whether any value is said to be rolled back by a change log."""
+        declared = [column.known_at for column in (*self.fields.values(), *self.custom.values())]
+        declared += [key.known_at for key in self.keys]
+        return any((known_at or self.known_at) == "history" for known_at in declared)
 
 
 class HistorySection(Section):
@@ -300,6 +316,21 @@ class SourceSettings(Frozen):
     campaigns: CampaignsSection | None = None
     staff: StaffSection | None = None
     consents: ConsentsSection | None = None
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, zone: str | None) -> str | None:
+        return zone if zone is None else require_zone(zone)
+
+    @field_validator("time_format")
+    @classmethod
+    def _readable_format(cls, pattern: str | None) -> str | None:
+        try:
+            if pattern is not None:
+                datetime.strptime(datetime(2026, 1, 31, tzinfo=UTC).strftime(pattern), pattern)  # noqa: DTZ007 - only the pattern is tried
+        except ValueError as error:
+            raise ValueError("this is no strptime pattern; write for example %Y/%m/%d %H:%M") from error
+        return pattern
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

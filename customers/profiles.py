@@ -79,6 +79,8 @@ def build_profiles(connection: duckdb.DuckDBPyConnection, settings: Settings) ->
             FROM (FROM snapshot WHERE known_at = 'history') s
             LEFT JOIN (FROM ordered_changes WHERE is_first) f USING (system, source_id, field)
             LEFT JOIN (FROM ordered_changes WHERE is_last) l USING (system, source_id, field)
+        ), log_start AS (
+            SELECT system, min(occurred_at) AS logged_from FROM staged.field_changes GROUP BY system
         ), tracked AS (
             SELECT DISTINCT system, field, is_key, kind, source FROM staged.field_values
         )
@@ -87,9 +89,11 @@ def build_profiles(connection: duckdb.DuckDBPyConnection, settings: Settings) ->
                coalesce(recorded_at, exported_at) AS recorded_at, recorded_assumed
         FROM snapshot WHERE known_at <> 'history'
         UNION ALL
+        -- What stood there before the log begins is not known: an older record is rolled back to the log's beginning.
         SELECT source, system, source_id, field, CASE WHEN has_changed THEN first_old ELSE value END, is_key, kind,
-               coalesce(occurred_at, recorded_at, exported_at), coalesce(recorded_at, exported_at), recorded_assumed
-        FROM changed
+               greatest(coalesce(occurred_at, recorded_at, exported_at), coalesce(logged_from, exported_at)),
+               greatest(coalesce(recorded_at, exported_at), coalesce(logged_from, exported_at)), recorded_assumed
+        FROM changed LEFT JOIN log_start USING (system)
         UNION ALL
         SELECT source, system, source_id, field, value, is_key, kind, exported_at, exported_at, true
         FROM changed WHERE has_changed AND value IS DISTINCT FROM last_new

@@ -59,13 +59,16 @@ def simulate(
     debug: Debug = False,
 ) -> None:
     """Write the exports of a company that never existed."""
-    del debug, config
+    del debug
     from core.errors import ConfigurationError
+    from core.settings import load_settings
     from kizashi.console import Console
     from kizashi.demo import simulate_exports
 
     if locale not in ("ja", "en"):
         raise ConfigurationError(f"the locale {locale!r}", "ja or en", "choose one of them")
+    if config != DEFAULT_CONFIG:
+        load_settings(config)
     language = cast("Literal['ja', 'en']", locale)
     console = Console(language, json=json)
     written = simulate_exports(directory, customers, months, seed, language, console.progress)

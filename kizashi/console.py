@@ -20,7 +20,7 @@ from rich.progress import Progress as Bars
 from rich.table import Column, Table
 
 from core.progress import Advance
-from kizashi.texts import Locale, text
+from kizashi.texts import Locale, task_title, text
 
 if TYPE_CHECKING:
     from core.settings import ModelName, Settings
@@ -41,8 +41,9 @@ SHOWN_SUBJECTS = 10
 class TerminalProgress:
     """Bars on an interactive terminal, one line per finished task elsewhere."""
 
-    def __init__(self, terminal: Terminal) -> None:
+    def __init__(self, terminal: Terminal, locale: Locale) -> None:
         self._terminal = terminal
+        self._locale: Locale = locale
         self._bars: Bars | None = None
 
     def __enter__(self) -> "TerminalProgress":
@@ -68,6 +69,7 @@ class TerminalProgress:
     @contextmanager
     def task(self, title: str, total: int | None = None) -> Iterator[Advance]:
         """Show the task until the block ends."""
+        title = task_title(title, self._locale)
         if self._bars is None:
             start = time.perf_counter()
             yield lambda steps=1: None
@@ -93,7 +95,7 @@ class Console:
         self._locale: Locale = locale
         self._json = json
         self._out = Terminal(file=sys.stdout, soft_wrap=False)
-        self.progress = TerminalProgress(Terminal(file=sys.stderr))
+        self.progress = TerminalProgress(Terminal(file=sys.stderr), locale)
 
     def show_simulation(self, directory: Path, summary: "SimulationSummary") -> None:
         """The files that the simulator wrote."""
@@ -218,7 +220,7 @@ class Console:
             self._print_json({"findings": [asdict(finding) for finding in findings]})
             return
         marks = {"good": "[green]ok[/]", "notice": "[yellow]note[/]", "fault": "[red]fault[/]"}
-        table = Table("", "what", "finding")
+        table = Table("", Column("what", overflow="fold", max_width=26), Column("finding", overflow="fold"))
         for finding in findings:
             table.add_row(marks[finding.state], escape(finding.subject), escape(finding.message))
         self._out.print(table)
@@ -318,7 +320,7 @@ class Console:
         for lead in leads:
             who = "\n".join(part for part in (lead.name or self._say("anonymous"), lead.company) if part)
             # The arrow must not part from its sentence at a line break.
-            reasons = "\n".join(escape(reason).replace(" ", "\u00a0", 1) for reason in lead.reasons[:3])
+            reasons = "\n".join(escape(reason).replace(" ", "", 1) for reason in lead.reasons[:3])
             table.add_row(
                 escape(who), _percent(lead.probability), str(lead.score), lead.grade, reasons, end_section=True
             )

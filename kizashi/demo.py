@@ -49,8 +49,15 @@ def run_demo(settings: Settings, workspace: Workspace, console: Console) -> None
         with seconds.measure("simulate"), workspace.lock():
             wanted = simulation.model_dump()
             if not exports.exists() or not marker.exists() or json.loads(marker.read_text(encoding="utf-8")) != wanted:
-                marker.unlink(missing_ok=True)
+                if exports.exists() and not marker.exists():
+                    raise ConfigurationError(
+                        f"{exports} exists and was not written by this command",
+                        "room for the made-up company's exports",
+                        "set KIZASHI_HOME to another folder, or use `kizashi run` for your own exports",
+                    )
+                # The marker goes last when removing and comes first when writing: what carries it is ours.
                 shutil.rmtree(exports, ignore_errors=True)
+                write_json(marker, {"unfinished": True})
                 simulate_exports(exports, progress=progress, **wanted)
                 write_json(marker, wanted)
         result = run_pipeline(settings, workspace, clock=SystemClock(), progress=progress, seconds=seconds)

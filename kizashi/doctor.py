@@ -74,7 +74,7 @@ def _sources(settings: Settings) -> Iterator[Finding]:
             )
             continue
         path = settings.resolve_path(str(source.path))
-        if path.exists() or any(path.parent.glob(path.name)):
+        if settings.source_files(source):
             yield Finding(subject, "good", str(path))
         elif simulated and "{home}" in str(source.path):
             yield Finding(subject, "notice", f"{path} is written by `kizashi demo`")

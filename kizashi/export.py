@@ -1,6 +1,7 @@
 """Scores as a file that people open."""
 
 import io
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -45,6 +46,12 @@ def check_export_path(path: Path) -> None:
     if path.suffix not in _WRITERS:
         raise ConfigurationError(
             f"--out {path}", f"a file ending in {', '.join(_WRITERS)}", "choose one of these endings"
+        )
+    if path.is_dir():
+        raise ConfigurationError(f"--out {path} is a folder", "a file", "name a file in it")
+    if not os.access(path.parent, os.W_OK) and path.parent.is_dir():
+        raise ConfigurationError(
+            f"the folder {path.parent} cannot be written to", "a writable folder", "choose another"
         )
     if not path.parent.is_dir():
         raise ConfigurationError(f"the folder {path.parent} does not exist", "an existing folder", "make it first")

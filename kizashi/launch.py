@@ -36,11 +36,18 @@ def run_guarded(app: typer.Typer, arguments: Sequence[str]) -> int:
             raise
         print(f"kizashi: {error.sentence}", file=sys.stderr)  # noqa: T201 - this is the command line's own voice
         return error.exit_code
-    except SystemExit as end:
-        # Wrong use was already reported by the parser, which also names the commands and options that exist.
-        return end.code if isinstance(end.code, int) else 0
     except BrokenPipeError:
         # Whoever reads our output (head, less) has had enough; nothing is wrong.
         sys.stderr.close()
         return 0
+    except OSError as error:
+        # A folder that cannot be made, a full disk: the system's own words are the plainest.
+        if debug:
+            raise
+        place = f"{error.filename}: " if error.filename else ""
+        print(f"kizashi: {place}{error.strerror or error}; check the path, its rights and the disk.", file=sys.stderr)  # noqa: T201 - as above
+        return 1
+    except SystemExit as end:
+        # Wrong use was already reported by the parser, which also names the commands and options that exist.
+        return end.code if isinstance(end.code, int) else 0
     return 0

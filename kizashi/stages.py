@@ -66,8 +66,8 @@ def source_fingerprint(settings: Settings) -> str:
             # A database may have changed without a sign; such a source is read again each time.
             parts.append(object())
         else:
-            pattern = settings.resolve_path(str(source.path))
-            parts += sorted(pattern.parent.glob(pattern.name))
+            # What is no readable file is named by the stage itself, with what to do about it.
+            parts += [path if path.is_file() else str(path) for path in settings.source_files(source)]
     return fingerprint(*parts, code_fingerprint("core", "customers"))
 
 

@@ -8,10 +8,6 @@ Locale = Literal["ja", "en"]
 
 TEXTS: dict[str, Label] = {
     "step_simulate": Label(ja="各システムの書き出しを生成", en="Writing the exports of a made-up company"),
-    "step_unify": Label(ja="顧客データを統合", en="Unifying customers"),
-    "step_features": Label(ja="その時点で分かっていた特徴量を作成", en="Building what was known when"),
-    "step_train": Label(ja="受注の見込みを学習", en="Learning who is won"),
-    "step_score": Label(ja="リードを採点", en="Scoring leads"),
     "sources": Label(ja="読み込んだデータ", en="What was read"),
     "source": Label(ja="ソース", en="source"),
     "rows": Label(ja="行", en="rows"),
@@ -69,6 +65,28 @@ TEXTS: dict[str, Label] = {
         en="No model was ever promoted, so no probability is given.",
     ),
 }
+
+# The titles that the stages give to their work.
+TASKS: dict[str, str] = {
+    "read exports": "書き出しを読み込み",
+    "link people": "同じ人を結び付け",
+    "publish": "統合した表を公開",
+    "features": "その時点で分かっていた特徴量を作成",
+    "online": "最新の特徴量をオンラインへ",
+    "train": "受注の見込みを学習",
+    "score": "リードを採点",
+    "records online": "照会先をオンラインへ",
+    "records": "照会先をデータベースへ",
+}
+
+
+def task_title(title: str, locale: Locale) -> str:
+    """The title of a piece of work as people read it; one that is not listed stays as it is.
+
+    >>> task_title("train", "en")
+    'train'
+    """
+    return TASKS.get(title, title) if locale == "ja" else title
 
 
 def text(key: str, locale: Locale, **values: object) -> str:

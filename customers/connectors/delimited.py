@@ -11,6 +11,10 @@ from core.source_settings import SourceSettings
 from customers.connectors.encoding import utf8_copy
 from customers.connectors.raw import Reject, literal
 
+_LONGEST_LINE = 16 * 1024**2
+"""Longer rows, in bytes, are set aside."""
+# The reader's own limit of 128 kB a value would take long texts for broken quotation marks.
+csv.field_size_limit(_LONGEST_LINE)
 _CHUNK = 1 << 24
 _LONGEST_RECORD = 200
 """A quoted field may span this many lines; an open quote beyond that is taken for a broken one."""
@@ -78,7 +82,7 @@ def _load(
     connection.execute(
         f"""CREATE TABLE loaded AS SELECT * FROM read_csv({literal(path)}, auto_detect = false, header = {header},
         delim = {literal(delimiter)}, quote = '"', escape = '"', columns = {{{columns}}}, null_padding = false,
-        store_rejects = true, max_line_size = 16777216)"""
+        store_rejects = true, max_line_size = {_LONGEST_LINE + 64})"""
     )
     (rows,) = connection.execute("SELECT count(*) FROM loaded").fetchall()[0]
     (faults,) = connection.execute("SELECT count(*) FROM reject_errors").fetchall()[0]
@@ -149,6 +153,8 @@ def _records(
 
 
 def _fault(text: str, delimiter: str, width: int) -> str | None:
+    if len(text) > _LONGEST_LINE // 4 and len(text.encode()) > _LONGEST_LINE:
+        return f"a row of more than {_LONGEST_LINE // 1024**2} MB"
     if '"' not in text:
         found = text.count(delimiter) + 1
     else:

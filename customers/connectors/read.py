@@ -1,6 +1,5 @@
 """Reading one source, whatever its format, into one raw table; what is wrong is collected, not raised."""
 
-import glob
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -61,9 +60,9 @@ def read_source(
     if source.format == "sql":
         _add(connection, source, raw, source.name, read_database(connection, source), place, faults)
         return raw if len(faults) == before else None
-    pattern = str(settings.resolve_path(source.path or ""))
-    paths = sorted(Path(found) for found in glob.glob(pattern, recursive=True))  # noqa: PTH207 - Path.glob refuses absolute patterns
+    paths = settings.source_files(source)
     if not paths:
+        pattern = settings.resolve_path(source.path or "")
         if not source.optional:
             faults.append(Fault(place, f"the file {pattern} does not exist; check `path`, or set optional: true"))
         return None

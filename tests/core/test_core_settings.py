@@ -39,7 +39,7 @@ def test_all_faults_are_reported_at_once_with_a_suggestion(tmp_path: Path) -> No
     assert "has 4 faults" in sentence
     assert "unknown key 'hott', did you mean 'hot'?" in sentence
     assert "leave must not be above enter" in sentence
-    assert "'Tokio' is no time zone" in sentence
+    assert "timezone: this is no time zone" in sentence
     assert "give the offset too" in sentence
     assert caught.value.exit_code == 2
 
