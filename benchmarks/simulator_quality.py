@@ -133,7 +133,7 @@ def same_rows(settings: Settings, workspace: Workspace) -> SameRows:
     """
     rules = settings.models["lead"]
     spine = build_spine(settings, workspace, "lead")
-    gap = gap_of(rules.split, timedelta(days=rules.label.horizon_days))
+    gap = gap_of(rules.split, timedelta(days=rules.label.maturity_days))
     later = split_off_newest(spine.as_of, rules.split.test_share, gap).later.rows
     test = spine.table.filter(pa.array(later))
     champion = Registry(settings, workspace).find("lead", CHAMPION)

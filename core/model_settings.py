@@ -1,22 +1,56 @@
 """What a model predicts, for whom, how it is trained, judged and cut into grades."""
 
 from datetime import datetime
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 from pydantic import Field, field_validator, model_validator
 
+from core.errors import NotFoundError
 from core.source_settings import Frozen, require_offset
+
+ModelName = Literal["lead", "churn", "lookalike"]
 
 
 class LabelSettings(Frozen):
-    """What counts as success and how far ahead it is looked for."""
+    """How far ahead the outcome is looked for."""
 
     horizon_days: int = Field(90, ge=1, le=3650)
+
+    @property
+    def maturity_days(self) -> int:
+        """How long after an as-of its outcome is settled: the horizon, and whatever must be waited for behind it."""
+        return self.horizon_days
+
+
+class LeadLabel(LabelSettings):
+    """A deal is won within the horizon."""
+
     attribution: Literal["contacts", "account"] = "contacts"
 
 
+class ChurnLabel(LabelSettings):
+    """A running agreement is cancelled or not renewed within the horizon, or an active buyer buys nothing in it."""
+
+    basis: Literal["contract", "purchase"] = "contract"
+    grace_days: int = Field(7, ge=0, description="For contract: an agreement that follows so soon renews the former.")
+    active_days: int = Field(365, ge=1, description="For purchase: who bought within so many days is an active buyer.")
+
+    @property
+    def maturity_days(self) -> int:
+        """Whether an agreement is renewed shows only when its grace has passed."""
+        return self.horizon_days + (self.grace_days if self.basis == "contract" else 0)
+
+
+class LookalikeLabel(LabelSettings):
+    """Somebody joins the seed within the horizon: the customers who were won, or those won with a large deal."""
+
+    horizon_days: int = Field(180, ge=1, le=3650)
+    seed: Literal["won"] = "won"
+    min_amount: float | None = Field(None, ge=0, description="Only deals worth at least so much make a seed customer.")
+
+
 class EligibilitySettings(Frozen):
-    """Who is scored and trained on, beyond: known, not won yet, profiling not refused."""
+    """Whom the lead model scores and learns from, beyond: known, not won yet, profiling not refused."""
 
     open_deal: Literal["any", "required", "excluded"] = "any"
 
@@ -75,15 +109,67 @@ class PromotionSettings(Frozen):
 
 
 class ModelSettings(Frozen):
-    """One model: what it predicts, for whom, and how it is judged."""
+    """One model: what it predicts, at which moments, and how it is judged."""
 
     label: LabelSettings = LabelSettings()
-    eligible: EligibilitySettings = EligibilitySettings()
     spine: SpineSettings = SpineSettings()
     split: SplitSettings = SplitSettings()
     estimator: EstimatorSettings = EstimatorSettings()
     points: tuple[PointsRule, ...] = ()
     promotion: PromotionSettings = PromotionSettings()
+
+
+class LeadSettings(ModelSettings):
+    """Who will be won."""
+
+    label: LeadLabel = LeadLabel()
+    eligible: EligibilitySettings = EligibilitySettings()
+
+
+class ChurnSettings(ModelSettings):
+    """Who is about to leave."""
+
+    label: ChurnLabel = ChurnLabel()
+
+
+class LookalikeSettings(ModelSettings):
+    """Who behaves like the best customers did before they became that, anonymous visitors included."""
+
+    label: LookalikeLabel = LookalikeLabel()
+
+
+class ModelsSettings(Frozen):
+    """The models that are wanted; one that is not named is not made."""
+
+    lead: LeadSettings | None = None
+    churn: ChurnSettings | None = None
+    lookalike: LookalikeSettings | None = None
+
+    @model_validator(mode="after")
+    def _at_least_one(self) -> Self:
+        if not self.names:
+            raise ValueError(f"name at least one of {', '.join(get_args(ModelName))}, for example `lead: {{}}`")
+        return self
+
+    @property
+    def names(self) -> tuple[ModelName, ...]:
+        """The configured models, in a fixed order."""
+        return tuple(name for name in get_args(ModelName) if getattr(self, name) is not None)
+
+    def find(self, name: str) -> ModelName | None:
+        """The configured model of that name, or None."""
+        return next((known for known in self.names if known == name), None)
+
+    def __getitem__(self, name: ModelName) -> ModelSettings:
+        """What is configured for a model.
+
+        Raises:
+            NotFoundError: it is not configured.
+        """
+        settings: ModelSettings | None = getattr(self, name)
+        if settings is None:
+            raise NotFoundError(f"the model {name} is not configured", ", ".join(self.names), f"add models.{name}")
+        return settings
 
 
 class GradeSettings(Frozen):

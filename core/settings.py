@@ -5,23 +5,22 @@ import os
 from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from core.activation_settings import ActivationSettings
 from core.errors import ConfigurationError, Fault, raise_faults
 from core.feature_settings import FeatureSettings
-from core.model_settings import GradeSettings, HotSettings, ModelSettings
+from core.model_settings import GradeSettings, HotSettings, LeadSettings, ModelsSettings
+from core.segment_settings import SegmentSettings
 from core.source_settings import Frozen, SourceSettings, require_offset, require_zone
 
 # Read elsewhere: by the service and by the tests.
 _OTHER_VARIABLES = ("config", "test_postgres", "test_redis")
 PRESET_DIRECTORY = Path(__file__).parent.parent / "customers" / "presets"
-ModelName = Literal["lead"]
-_LEAD: ModelName = "lead"
 
 
 class SimulationSettings(Frozen):
@@ -76,10 +75,14 @@ class Settings(BaseSettings):
     survivorship: SurvivorshipSettings = SurvivorshipSettings()
     consent: ConsentSettings = ConsentSettings()
     features: FeatureSettings = FeatureSettings()
-    models: dict[ModelName, ModelSettings] = Field(default_factory=lambda: {_LEAD: ModelSettings()}, min_length=1)
+    # Not a plain default: that would be laid under whatever the file names, and every company would get a lead model.
+    models: ModelsSettings = Field(default_factory=lambda: ModelsSettings(lead=LeadSettings()))
     grades: GradeSettings = GradeSettings()
     hot: HotSettings = HotSettings()
     activation: ActivationSettings = ActivationSettings()
+    segments: dict[Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,64}$")], SegmentSettings] = Field(
+        default_factory=dict, description="Lists of people for campaigns, by name."
+    )
 
     @classmethod
     def settings_customise_sources(
@@ -93,6 +96,13 @@ class Settings(BaseSettings):
         """The environment first, then what the file said."""
         del settings_cls, dotenv_settings, file_secret_settings
         return env_settings, init_settings
+
+    @model_validator(mode="after")
+    def _segments_of_known_models(self) -> Self:
+        for name, segment in self.segments.items():
+            if self.models.find(segment.model) is None:
+                raise ValueError(f"segments.{name} needs the model {segment.model}; add models.{segment.model}")
+        return self
 
     @field_validator("timezone")
     @classmethod

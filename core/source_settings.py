@@ -242,16 +242,26 @@ class DealPeopleSection(Section):
 
 
 class ContractsSection(Section):
-    """Each row is a running agreement."""
+    """Each row is an agreement, or one paid period of it."""
 
-    id: ColumnRef
+    id: ColumnRef | None = Field(None, description="Unique within the source; absent: derived from the row's content.")
     person: PersonRefs | None = None
     account: ColumnRef | None = None
     plan: ColumnRef | None = None
     started_at: ColumnRef
-    renews_at: ColumnRef | None = None
+    ends_at: ColumnRef | None = Field(
+        None, description="End of a fixed term or paid period: the customer has left unless another row goes on."
+    )
+    renews_at: ColumnRef | None = Field(
+        None,
+        description="Next automatic renewal. Kept for people who look; it tells who stayed, so no feature reads it.",
+    )
     cancelled_at: ColumnRef | None = None
     recurring_amount: ColumnRef | None = None
+    recorded_at: ColumnRef | None = Field(None, description="Absent: known since it started, plus the source's delay.")
+    terms_known_at: Literal["created", "export"] = Field(
+        "export", description="Since when plan, amount and end are known as the file tells them."
+    )
 
 
 class CampaignsSection(Section):

@@ -269,7 +269,7 @@ DEAL_PEOPLE = TableSpec(
 )
 CONTRACTS = TableSpec(
     "contracts",
-    "a running agreement",
+    "an agreement: running until it is cancelled or its fixed term ends; its terms may be known later than itself",
     {
         "contract_id": _text(unique=True),
         "customer_id": _OPTIONAL_TEXT,
@@ -278,9 +278,12 @@ CONTRACTS = TableSpec(
         "account_id": _OPTIONAL_TEXT,
         "plan": _OPTIONAL_TEXT,
         "started_at": _MOMENT,
+        "ends_at": _OPTIONAL_MOMENT,
         "renews_at": _OPTIONAL_MOMENT,
         "cancelled_at": _OPTIONAL_MOMENT,
         "recurring_amount": _OPTIONAL_NUMBER,
+        "recorded_at": _MOMENT,
+        "terms_recorded_at": _MOMENT,
     },
     ("contract_id",),
 )

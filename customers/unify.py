@@ -317,9 +317,10 @@ def _attach_people(connection: duckdb.DuckDBPyConnection) -> None:
     )
     connection.execute(
         """CREATE TABLE contracts AS
-        SELECT c.contract_id, n.customer_id, c.system, c.source_id, c.account_id, c.plan, c.started_at, c.renews_at,
-               c.cancelled_at, c.recurring_amount
-        FROM staged.contracts c LEFT JOIN node_now n USING (system, source_id)
+        SELECT c.contract_id, n.customer_id, c.system, c.source_id, c.account_id, c.plan, c.started_at, c.ends_at,
+               c.renews_at, c.cancelled_at, c.recurring_amount, c.recorded_at,
+               greatest(c.recorded_at, coalesce(c.terms_recorded_at, e.exported_at)) AS terms_recorded_at
+        FROM staged.contracts c JOIN exports e USING (source) LEFT JOIN node_now n USING (system, source_id)
         QUALIFY row_number() OVER (PARTITION BY contract_id ORDER BY started_at, c.system, c.source_id, c.plan) = 1"""
     )
 

@@ -1,6 +1,6 @@
 """Build the features: for each requested moment and each view one row, from what was known strictly before it."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,18 +15,19 @@ from core.settings import Settings
 from core.storage import Workspace, connect_duckdb, fingerprint
 from core.tables import MOMENT
 from features.catalog import (
-    SERVICES,
     Feature,
     Measure,
     ViewName,
     feature_catalog,
     row_marker,
     service_schema,
+    used_services,
     used_views,
 )
 from features.facts import prepare_facts
-from features.people_as_of import number_moments, select_batch
+from features.people_as_of import batches, number_moments, select_batch
 from features.views.account import account_query
+from features.views.contract import contract_query
 from features.views.custom import custom_query
 from features.views.deal import deal_query
 from features.views.engagement import engagement_query
@@ -38,6 +39,7 @@ QUERIES: dict[str, Callable[[Settings], str]] = {
     "engagement": engagement_query,
     "intent": intent_query,
     "deal": deal_query,
+    "contract": contract_query,
     "account": account_query,
     "custom": custom_query,
 }
@@ -45,8 +47,6 @@ ARROW_TYPES = {"int": pa.int64(), "float": pa.float64(), "category": pa.string()
 _SQL_TYPES = {"int": "BIGINT", "float": "DOUBLE", "category": "VARCHAR"}
 # Nothing seen is a count of none; for every other measure it is "not known".
 _ZERO_WHEN_UNSEEN: tuple[Measure, ...] = ("count", "active_days", "distinct_types", "distinct_topics", "heat", "amount")
-# Bounds the memory that the visible events of a batch take (about 1 GB at 100 events a moment).
-BATCH_MOMENTS = 40_000
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def build_features(
             "customers": summary.customers,
             "fingerprint": summary.fingerprint,
             "customers_generation": manifest["generation"],
-            "services": {service: service_schema(settings, service).fingerprint for service in SERVICES},
+            "services": {service: service_schema(settings, service).fingerprint for service in used_services(settings)},
         }
         with workspace.publish("features", summary.fingerprint, stage_manifest) as folder:
             _write_views(connection, settings, folder, views, str(manifest["as_of"]), total, progress)
@@ -112,7 +112,7 @@ def _summary(
         "SELECT count(DISTINCT customer_id), CAST(sum(hash(customer_id, at_us)) AS VARCHAR) FROM moments"
     ).fetchone()
     customers, requested = row if row else (0, "")
-    contracts = [service_schema(settings, service).fingerprint for service in SERVICES]
+    contracts = [service_schema(settings, service).fingerprint for service in used_services(settings)]
     return FeatureBuild(
         moments=total,
         customers=int(customers),
@@ -138,7 +138,7 @@ def _write_views(
             view: stack.enter_context(pq.ParquetWriter(folder / f"{view}.parquet", schema, compression="zstd"))
             for view, schema in schemas.items()
         }
-        for first, behind in _batches(total):
+        for first, behind in batches(connection):
             select_batch(connection, settings, first, behind)
             for view, features in views.items():
                 rows = connection.sql(_row_query(settings, view, features, built_at)).to_arrow_table()
@@ -163,11 +163,6 @@ def view_schema(view: str, features: tuple[Feature, ...]) -> pa.Schema:
             *(pa.field(feature.name, ARROW_TYPES[feature.type]) for feature in features),
         ]
     )
-
-
-def _batches(total: int) -> Iterator[tuple[int, int]]:
-    for first in range(0, total, BATCH_MOMENTS):
-        yield first, min(first + BATCH_MOMENTS, total)
 
 
 def _row_query(settings: Settings, view: str, features: tuple[Feature, ...], built_at: str) -> str:

@@ -13,11 +13,12 @@ from typing import Literal
 
 from core.errors import ConfigurationError, ContractError, Fault, raise_faults
 from core.feature_settings import SignalSettings
+from core.model_settings import ModelName
 from core.settings import Settings
 from core.source_settings import CustomType, Label
 from core.storage import fingerprint
 
-ViewName = Literal["profile", "engagement", "intent", "deal", "account", "custom"]
+ViewName = Literal["profile", "engagement", "intent", "deal", "contract", "account", "custom"]
 FeatureType = Literal["int", "float", "category"]
 Kind = Literal["fit", "engagement"]
 Measure = Literal[
@@ -36,9 +37,16 @@ Measure = Literal[
     "value",
 ]
 
-VIEWS: tuple[ViewName, ...] = ("profile", "engagement", "intent", "deal", "account", "custom")
+VIEWS: tuple[ViewName, ...] = ("profile", "engagement", "intent", "deal", "contract", "account", "custom")
 # Which views each service reads; a view without features in a configuration is left out.
-SERVICES: dict[str, tuple[ViewName, ...]] = {"lead_v1": VIEWS}
+SERVICES: dict[str, tuple[ViewName, ...]] = {
+    "lead_v1": ("profile", "engagement", "intent", "deal", "account", "custom"),
+    "churn_v1": ("profile", "engagement", "intent", "contract", "account", "custom"),
+    "lookalike_v1": ("engagement", "intent"),
+}
+# Anonymous visitors and known people are compared by what both can have done: signals made of these event types alone.
+SHARED_TYPES = ("web_visit",)
+SHARED_SERVICES = ("lookalike_v1",)
 # Done to a person rather than by them: counted as a signal of its own, never as activity.
 PASSIVE_TYPES = (
     "email_sent",
@@ -59,6 +67,7 @@ _RATIO = Label(ja="倍", en="times the usual")
 _NONE = Label(ja="", en="")
 _PEOPLE = Label(ja="人", en="people")
 _DEALS = Label(ja="件", en="deals")
+_DEALS_OF = Label(ja="件", en="agreements")
 _KINDS = Label(ja="種類", en="kinds")
 
 
@@ -129,6 +138,7 @@ def feature_catalog(settings: Settings) -> tuple[Feature, ...]:
         *_engagement(settings),
         *_signals(settings, "intent"),
         *_deal(),
+        *_contract(),
         *_account(settings),
         *_custom(settings),
     )
@@ -144,10 +154,24 @@ def view_features(settings: Settings, view: str) -> tuple[Feature, ...]:
     return tuple(feature for feature in feature_catalog(settings) if feature.view == view)
 
 
+def service_of(model: ModelName) -> str:
+    """The feature service that a model reads.
+
+    >>> service_of("lead")
+    'lead_v1'
+    """
+    return f"{model}_v1"
+
+
+def used_services(settings: Settings) -> tuple[str, ...]:
+    """The services of the configured models."""
+    return tuple(service_of(model) for model in settings.models.names)
+
+
 def used_views(settings: Settings) -> tuple[ViewName, ...]:
-    """The views that hold any feature under this configuration."""
-    held = {feature.view for feature in feature_catalog(settings)}
-    return tuple(view for view in VIEWS if view in held)
+    """The views that any configured model reads under this configuration."""
+    read = {feature.view for service in used_services(settings) for feature in _read_by(settings, service)}
+    return tuple(view for view in VIEWS if view in read)
 
 
 def service_schema(settings: Settings, service: str) -> ServiceSchema:
@@ -161,7 +185,7 @@ def service_schema(settings: Settings, service: str) -> ServiceSchema:
     """
     if service not in SERVICES:
         raise ContractError(f"there is no feature service {service!r}", ", ".join(SERVICES), "train the model again")
-    features = tuple(feature for feature in feature_catalog(settings) if feature.view in SERVICES[service])
+    features = _read_by(settings, service)
     parts = [service, settings.timezone, HEAT_HALF_LIFE_DAYS, *PASSIVE_TYPES]
     for feature in features:
         parts += [feature.name, feature.type, feature.view, feature.measure, feature.window_days, feature.against_days]
@@ -170,6 +194,14 @@ def service_schema(settings: Settings, service: str) -> ServiceSchema:
             signal = settings.features.signals[feature.signal]
             parts += [feature.signal, *signal.type, "|", *signal.channel, "|", *signal.url]
     return ServiceSchema(service, features, fingerprint(*parts))
+
+
+def _read_by(settings: Settings, service: str) -> tuple[Feature, ...]:
+    features = tuple(feature for feature in feature_catalog(settings) if feature.view in SERVICES[service])
+    if service not in SHARED_SERVICES:
+        return features
+    shared = {name for name, signal in settings.features.signals.items() if set(signal.type) <= set(SHARED_TYPES)}
+    return tuple(feature for feature in features if feature.signal in shared)
 
 
 def _wide_windows(settings: Settings) -> tuple[int, ...]:
@@ -335,6 +367,23 @@ def _deal() -> Iterator[Feature]:
     yield feature(
         "days_since_lost", "float", "deal_history", "最後の失注からの日数", "days since a deal was lost", _DAYS
     )
+
+
+def _contract() -> Iterator[Feature]:
+    running = Label(ja="契約中の内容", en="running agreements")
+    history = Label(ja="お客様としての期間", en="time as a customer")
+
+    def feature(name: str, kind: FeatureType, group: Label, ja: str, en: str, unit: Label = _NONE) -> Feature:
+        subject = "contract_terms" if group is running else "contract_history"
+        return Feature(name, "contract", kind, "value", subject, group, "fit", Label(ja=ja, en=en), unit)
+
+    yield feature("contracts_running", "int", running, "契約中の件数", "agreements running", _DEALS_OF)
+    yield feature("contracts_ended", "int", history, "終了した契約", "agreements ended", _DEALS_OF)
+    yield feature("contract_tenure_days", "float", history, "最初の契約からの日数", "days as a customer", _DAYS)
+    yield feature("contract_age_days", "float", running, "今の契約が始まってからの日数", "age of the agreement", _DAYS)
+    yield feature("contract_days_to_end", "float", running, "契約期間の終わりまでの日数", "days to its end", _DAYS)
+    yield feature("contract_plan", "category", running, "契約プラン", "plan")
+    yield feature("contract_recurring_amount", "float", running, "毎月の契約金額", "recurring amount")
 
 
 def _account(settings: Settings) -> Iterator[Feature]:

@@ -24,6 +24,7 @@ def prepare_facts(
     workspace.tables(connection)
     for statement in (_NODES, _LINKS, _event_facts(settings), *_attribute_facts(settings, features), *_DEAL_FACTS):
         connection.execute(statement)
+    connection.execute(_CONTRACT_FACTS)
     connection.execute(_CONSENT_FACTS)
 
 
@@ -163,6 +164,14 @@ FROM deal_people p JOIN deal_facts d USING (deal_id) JOIN nodes n USING (system,
 GROUP BY d.deal, n.node
 """,
 )
+_CONTRACT_FACTS = """
+CREATE TABLE contract_facts AS
+SELECT row_number() OVER (ORDER BY c.contract_id) AS contract, n.node, trim(c.plan) AS plan, c.recurring_amount,
+       epoch_us(c.started_at) AS started, epoch_us(c.recorded_at) AS recorded,
+       epoch_us(c.terms_recorded_at) AS terms_recorded,
+       epoch_us(c.ends_at) AS term_end, epoch_us(least(c.cancelled_at, c.ends_at)) AS ended
+FROM contracts c JOIN nodes n USING (system, source_id)
+"""
 _CONSENT_FACTS = """
 CREATE TABLE consent_facts AS
 SELECT n.node, c.granted, epoch_us(c.decided_at) AS decided, epoch_us(c.recorded_at) AS recorded,

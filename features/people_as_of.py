@@ -12,6 +12,9 @@ from features.facts import signal_columns
 DAY = 86_400_000_000
 # Recency is counted over two years at most: older events only cost time, and a store that forgets stays consistent.
 RECENCY_DAYS = 730
+# A batch's visible events, and its rows of features, take about 1 GB at most.
+BATCH_EVENTS = 5_000_000
+BATCH_MOMENTS = 40_000
 MOMENTS_SCHEMA = pa.schema([pa.field("customer_id", pa.string()), pa.field("as_of", MOMENT)])
 
 
@@ -50,6 +53,31 @@ ORDER BY moment
     connection.unregister("requested_moments")
     row = connection.execute("SELECT count(*) FROM moments").fetchone()
     return int(row[0]) if row else 0
+
+
+def batches(connection: duckdb.DuckDBPyConnection) -> list[tuple[int, int]]:
+    """Ranges [first, behind) of moments whose visible events fit into memory together; one moment at least.
+
+    All events that a customer's records ever had are counted: never fewer than those visible at the moment.
+    """
+    events = connection.execute("""
+SELECT coalesce(e.events, 0) AS events
+FROM moments m
+LEFT JOIN (
+    SELECT l.customer_id, sum(n.events) AS events
+    FROM (SELECT DISTINCT customer_id, node FROM links) l
+    JOIN (SELECT node, count(*) AS events FROM event_facts GROUP BY node) n USING (node)
+    GROUP BY l.customer_id
+) e USING (customer_id)
+ORDER BY m.moment
+""").fetchnumpy()["events"]
+    bounds, first, held = [], 0, 0.0
+    for moment, more in enumerate(events.tolist()):
+        if moment > first and (held + more > BATCH_EVENTS or moment - first == BATCH_MOMENTS):
+            bounds.append((first, moment))
+            first, held = moment, 0.0
+        held += more
+    return [*bounds, (first, len(events))]
 
 
 def select_batch(connection: duckdb.DuckDBPyConnection, settings: Settings, first: int, behind: int) -> None:

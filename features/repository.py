@@ -9,7 +9,7 @@ from feast.value_type import ValueType
 
 from core.settings import Settings
 from core.storage import Workspace
-from features.catalog import SERVICES, row_marker, used_views, view_features
+from features.catalog import ViewName, row_marker, service_schema, used_services, used_views, view_features
 from features.record_view import record_entity, record_view
 
 _TYPES = {"int": Int64, "float": Float64, "category": String}
@@ -17,6 +17,7 @@ _DESCRIPTIONS = {
     "profile": "Who a person was known to be",
     "engagement": "How much, how recently and how regularly a person was active",
     "intent": "Visits to the pages that people open before they decide",
+    "contract": "Agreements held, and how long somebody has been a customer",
     "deal": "Talks with sales, current and earlier",
     "account": "Colleagues at the same company, and talks with it",
     "custom": "The company's own fields",
@@ -66,9 +67,14 @@ def feature_repository(settings: Settings, workspace: Workspace) -> FeatureRepos
         )
         for view in used_views(settings)
     }
-    services = tuple(
-        FeatureService(name=service, features=[views[view] for view in wanted if view in views])
-        for service, wanted in SERVICES.items()
-    )
+    services = tuple(_service(settings, service, views) for service in used_services(settings))
     record = record_entity()
     return FeatureRepository((customer, account, record), (*views.values(), record_view(record, workspace)), services)
+
+
+def _service(settings: Settings, service: str, views: dict[ViewName, FeatureView]) -> FeatureService:
+    """Exactly the features of the service, and of each view that it reads the marker of the row."""
+    wanted: dict[ViewName, list[str]] = {}
+    for feature in service_schema(settings, service).features:
+        wanted.setdefault(feature.view, [row_marker(feature.view)]).append(feature.name)
+    return FeatureService(name=service, features=[views[view][names] for view, names in wanted.items()])

@@ -11,7 +11,7 @@ from typing import Annotated, Literal, cast
 import typer
 
 from kizashi import __version__
-from kizashi.cli_serving import alerts_app, keys_app, serve
+from kizashi.cli_serving import alerts_app, keys_app, segments_app, serve
 from kizashi.launch import run_guarded
 from kizashi.options import DEFAULT_CONFIG, Config, Debug, Json, ModelArgument, open_job
 
@@ -144,10 +144,11 @@ def score(
     if out is not None:
         check_export_path(out)
     from core.clock import SystemClock
-    from kizashi.pipeline import score_stage
+    from kizashi.pipeline import answers_stage, score_stage
 
     with job.workspace.lock(), job.console.progress as progress:
         result = score_stage(job.settings, job.workspace, name, clock=SystemClock(), progress=progress)
+        answers_stage(job.settings, job.workspace, clock=SystemClock(), progress=progress)
     if out is not None:
         export_scores(job.workspace, name, out)
     job.console.show_scores(job.settings, job.workspace, name, result, out)
@@ -193,6 +194,7 @@ def doctor(config: Config = DEFAULT_CONFIG, json: Json = False, debug: Debug = F
 
 
 app.add_typer(keys_app, name="keys")
+app.add_typer(segments_app, name="segments")
 app.add_typer(alerts_app, name="alerts")
 app.command(name="serve")(serve)
 

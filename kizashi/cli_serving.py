@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,6 +10,7 @@ import typer
 from kizashi.options import DEFAULT_CONFIG, Config, Debug, Json, open_job
 
 keys_app = typer.Typer(help="Keys for the HTTP service.", no_args_is_help=True)
+segments_app = typer.Typer(help="Lists of people for campaigns, chosen by scores.", no_args_is_help=True)
 alerts_app = typer.Typer(help="Hot-lead alerts and their delivery.", no_args_is_help=True)
 
 
@@ -99,6 +101,52 @@ def deliver(config: Config = DEFAULT_CONFIG, json: Json = False, debug: Debug = 
 
     summary = deliver_pending(job.settings, job.workspace, clock=SystemClock())
     job.console.show_record(asdict(summary))
+
+
+@segments_app.command("list")
+def list_built(config: Config = DEFAULT_CONFIG, json: Json = False, debug: Debug = False) -> None:
+    """Show the configured segments, and how they were built last."""
+    del debug
+    job = open_job(config, json)
+    from activation.segments import list_segments
+
+    found = list_segments(job.settings, job.workspace)
+    job.console.show_records("segments", [asdict(segment) for segment in found])
+
+
+@segments_app.command("build")
+def build(
+    name: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Which segments; default all.")] = None,
+    config: Config = DEFAULT_CONFIG,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Choose the members anew from the scores in force; every run does the same."""
+    del debug
+    job = open_job(config, json)
+    from activation.segments import build_segments
+
+    with job.workspace.lock():
+        built = build_segments(job.settings, job.workspace, tuple(name or ()))
+    job.console.show_records("segments", [asdict(segment) for segment in built])
+
+
+@segments_app.command("export")
+def export(
+    name: Annotated[str, typer.Argument(help="The segment's name.")],
+    out: Annotated[Path, typer.Option(help="Where to write it (.csv, .parquet or .xlsx).")],
+    config: Config = DEFAULT_CONFIG,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Write a segment's members with their ids in every system."""
+    del debug
+    job = open_job(config, json)
+    from kizashi.export import check_export_path, export_segment
+
+    check_export_path(out)
+    members = export_segment(job.settings, job.workspace, name, out)
+    job.console.show_record({"segment": name, "members": members, "out": str(out)})
 
 
 def serve(

@@ -23,7 +23,8 @@ from core.progress import Advance
 from kizashi.texts import Locale, task_title, text
 
 if TYPE_CHECKING:
-    from core.settings import ModelName, Settings
+    from core.model_settings import ModelName
+    from core.settings import Settings
     from core.storage import Workspace
     from customers.unify import UnifySummary
     from features.build import FeatureBuild
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from training.train import TrainingResult
 
 SHOWN_LEADS = 8
+SHOWN_OTHERS = 3
 SHOWN_SUBJECTS = 10
 
 
@@ -89,11 +91,18 @@ class TerminalProgress:
 
 
 class Console:
-    """Shows results in the configured language; with `json` they become one object on one line."""
+    """Shows results in the configured language; with `json` they become one object on one line.
 
-    def __init__(self, locale: Locale, *, json: bool = False) -> None:
+    Args:
+        locale: ja or en.
+        json: one object on one line instead.
+        options: what the commands that are shown as next steps need behind them, for example `--config FILE`.
+    """
+
+    def __init__(self, locale: Locale, *, json: bool = False, options: str = "") -> None:
         self._locale: Locale = locale
         self._json = json
+        self._options = options
         self._out = Terminal(file=sys.stdout, soft_wrap=False)
         self.progress = TerminalProgress(Terminal(file=sys.stderr), locale)
 
@@ -127,7 +136,7 @@ class Console:
         if self._json:
             self._print_json({"models": {model: _training_json(result)}})
             return
-        self._print_quality(result)
+        self._print_quality(model, result)
 
     def show_scores(
         self,
@@ -160,9 +169,9 @@ class Console:
             return
         self._print_sources(result.unified)
         for name, trained in result.models.items():
-            self._print_quality(trained)
+            self._print_quality(name, trained)
             self._print_leads(settings, workspace, name, result.scores[name], None)
-        self._print_next(settings, workspace, next(iter(result.models)))
+        self._print_next(workspace, settings.models.names[0])
         self._out.print(self._say("seconds", seconds=sum(result.seconds.values())), style="dim", highlight=False)
 
     def show_explanation(self, explanation: "Explanation", locale: Locale) -> None:
@@ -174,7 +183,7 @@ class Console:
             self._out.print(f"{explanation.customer_id}: {explanation.status}", highlight=False)
             return
         title = text(
-            "explain_title",
+            f"explain_{explanation.model}",
             locale,
             who=explanation.customer_id,
             probability=_percent(explanation.probability),
@@ -267,14 +276,14 @@ class Console:
         )
         self._out.print()
 
-    def _print_quality(self, trained: "TrainingResult") -> None:
+    def _print_quality(self, model: "ModelName", trained: "TrainingResult") -> None:
         baselines = trained.baselines
         table = Table(
             self._say("measure"),
             self._right("model"),
             self._right("points"),
             self._right("base_rate"),
-            title=self._say("quality"),
+            title=self._say(f"quality_{model}"),
             title_justify="left",
             box=box.SIMPLE_HEAD,
         )
@@ -303,15 +312,15 @@ class Console:
         from kizashi.leads import top_leads
         from kizashi.pipeline import scores_path
 
-        leads = top_leads(workspace, model, SHOWN_LEADS)
+        leads = top_leads(workspace, model, SHOWN_LEADS if model == "lead" else SHOWN_OTHERS)
         # Japanese has no spaces to break at: long texts are folded, never cut.
         table = Table(
             Column(self._say("who"), overflow="fold", ratio=2),
-            Column(self._say("probability"), justify="right", no_wrap=True),
+            Column(self._say(f"probability_{model}"), justify="right", no_wrap=True),
             Column(self._say("score"), justify="right", no_wrap=True),
             Column(self._say("grade"), no_wrap=True),
             Column(self._say("reasons"), overflow="fold", ratio=5),
-            title=self._say("leads"),
+            title=self._say(f"list_{model}"),
             title_justify="left",
             box=box.SIMPLE_HEAD,
             expand=True,
@@ -330,20 +339,21 @@ class Console:
             self._out.print(self._say("insufficient"), style="yellow")
         path = out or scores_path(workspace, model)
         self._out.print(
-            self._say("scored", scored=result.scored, hot=result.hot, path=path), highlight=False, soft_wrap=True
+            self._say(f"scored_{model}", scored=result.scored, hot=result.hot, path=path),
+            highlight=False,
+            soft_wrap=True,
         )
         self._out.print()
 
-    def _print_next(self, settings: "Settings", workspace: "Workspace", model: "ModelName") -> None:
+    def _print_next(self, workspace: "Workspace", model: "ModelName") -> None:
         from kizashi.leads import top_leads
 
-        option = "" if settings.name == "demo" else f" --config conf/{settings.name}.yaml"
         leads = top_leads(workspace, model, 1)
         command = ".venv/bin/kizashi"
-        steps = [(f"{command} explain {model} {leads[0].customer_id}{option}", "next_explain")] if leads else []
+        steps = [(f"{command} explain {model} {leads[0].customer_id}{self._options}", "next_explain")] if leads else []
         steps += [
-            (f"{command} score {model} --out scores.csv{option}", "next_list"),
-            (f"{command} doctor{option}", "next_doctor"),
+            (f"{command} score {model} --out scores.csv{self._options}", "next_list"),
+            (f"{command} doctor{self._options}", "next_doctor"),
         ]
         self._out.print(self._say("next"), style="bold")
         for line, key in steps:

@@ -2,19 +2,31 @@
 
 import io
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 
+from activation.segments import segment_people
 from core.errors import ConfigurationError, NotFoundError
-from core.settings import ModelName
+from core.model_settings import ModelName
+from core.settings import Settings
 from core.storage import Workspace, write_atomically
+
+# A spreadsheet would run a text that begins like this as a formula, and what people type into forms ends up in lists.
+_FORMULA = re.compile(r"^[=+@\t\r]|^-.")
 
 
 def _as_csv(frame: pd.DataFrame) -> bytes:
+    safe = frame.copy()
+    for column in safe.columns:
+        if not pd.api.types.is_numeric_dtype(safe[column].dtype):
+            safe[column] = safe[column].map(
+                lambda value: f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
+            )
     # With a byte-order mark, so that Excel opens Japanese text correctly.
-    return frame.to_csv(index=False).encode("utf-8-sig")
+    return safe.to_csv(index=False).encode("utf-8-sig")
 
 
 def _as_parquet(frame: pd.DataFrame) -> bytes:
@@ -55,6 +67,18 @@ def check_export_path(path: Path) -> None:
         )
     if not path.parent.is_dir():
         raise ConfigurationError(f"the folder {path.parent} does not exist", "an existing folder", "make it first")
+
+
+def export_segment(settings: Settings, workspace: Workspace, name: str, path: Path) -> int:
+    """Write a segment's members as CSV, Parquet or Excel; returns how many there are.
+
+    Raises:
+        NotFoundError: the segment is not configured.
+        MissingStageError: it was never built.
+    """
+    people = segment_people(settings, workspace, name).to_pandas()
+    write_atomically(path, _WRITERS[path.suffix](people))
+    return len(people)
 
 
 def export_scores(workspace: Workspace, model: ModelName, path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from core.settings import ModelName
+from core.model_settings import ModelName
 from core.storage import Workspace, connect_duckdb
 
 
@@ -28,7 +28,8 @@ def top_leads(workspace: Workspace, model: ModelName, count: int) -> list[Lead]:
         """
         SELECT
             s.customer_id,
-            coalesce(c.full_name, trim(concat_ws(' ', c.last_name, c.first_name)), c.email, '') AS name,
+            coalesce(c.full_name, nullif(trim(concat_ws(' ', c.last_name, c.first_name)), ''), c.email,
+                     CASE WHEN c.kind = 'known' THEN c.customer_id ELSE '' END) AS name,
             coalesce(c.company, ''),
             s.probability, s.score, s.grade,
             [s.reason_1, s.reason_2, s.reason_3, s.reason_4, s.reason_5]

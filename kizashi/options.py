@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from core.settings import ModelName, Settings
+    from core.model_settings import ModelName
+    from core.settings import Settings
     from core.storage import Workspace
     from kizashi.console import Console
 
@@ -34,10 +35,11 @@ class Job:
         """
         from core.errors import ConfigurationError
 
-        if name not in self.settings.models:
-            known = ", ".join(self.settings.models)
+        model = self.settings.models.find(name)
+        if model is None:
+            known = ", ".join(self.settings.models.names)
             raise ConfigurationError(f"the model {name!r} is not configured", f"one of {known}", "name one of them")
-        return name
+        return model
 
 
 def open_job(config: Path, json: bool) -> Job:
@@ -53,4 +55,5 @@ def open_job(config: Path, json: bool) -> Job:
 
     configure_logs()
     settings = load_settings(config)
-    return Job(settings, Workspace(settings.home), Console(settings.locale, json=json))
+    options = "" if config == DEFAULT_CONFIG else f" --config {config}"
+    return Job(settings, Workspace(settings.home), Console(settings.locale, json=json, options=options))

@@ -11,9 +11,11 @@ from pathlib import Path
 import pyarrow as pa
 
 from activation.alerts import raise_alerts
+from activation.segments import build_segments
 from core.clock import Clock
+from core.model_settings import ModelName
 from core.progress import Progress
-from core.settings import ModelName, Settings
+from core.settings import Settings
 from core.storage import Workspace, fingerprint
 from customers.unify import UnifySummary, unify_customers
 from features.build import FeatureBuild, build_features
@@ -21,8 +23,8 @@ from features.materialise import materialise_online
 from features.store import apply_definitions
 from kizashi.stages import code_fingerprint, run_once, source_fingerprint
 from scoring.registry import CHAMPION, Registry
-from scoring.score import ScoringResult, score_customers
-from serving.directory import publish_directory
+from scoring.score import HOT_MODEL, ScoringResult, score_customers
+from serving.directory import DirectorySummary, publish_directory
 from training.spine import build_spine, scoring_moments
 from training.train import TrainingResult, train_model
 
@@ -86,7 +88,7 @@ def run_pipeline(
             )
         trained: dict[ModelName, TrainingResult] = {}
         scored: dict[ModelName, ScoringResult] = {}
-        for model in settings.models:
+        for model in settings.models.names:
             with seconds.measure("train"):
                 trained[model] = run_once(
                     workspace,
@@ -105,6 +107,15 @@ def run_pipeline(
                     result=ScoringResult,
                     work=partial(score_stage, settings, workspace, model, clock=clock, progress=progress),
                 )
+        with seconds.measure("score"):
+            run_once(
+                workspace,
+                "answers",
+                inputs=_answers_inputs(settings, workspace),
+                outputs=(),
+                result=DirectorySummary,
+                work=lambda: answers_stage(settings, workspace, clock=clock, progress=progress),
+            )
     return RunResult(unified, trained, scored, seconds.seconds)
 
 
@@ -115,8 +126,8 @@ def unify_stage(settings: Settings, workspace: Workspace, *, clock: Clock, progr
 
 def features_stage(settings: Settings, workspace: Workspace, *, progress: Progress) -> FeatureBuild:
     """Build every moment that training or scoring will ask for, then tell Feast and bring the newest online."""
-    moments = [scoring_moments(settings, workspace, model) for model in settings.models]
-    moments += [build_spine(settings, workspace, model).moments for model in settings.models]
+    moments = [scoring_moments(settings, workspace, model) for model in settings.models.names]
+    moments += [build_spine(settings, workspace, model).moments for model in settings.models.names]
     build = build_features(settings, workspace, _distinct(moments), progress)
     apply_definitions(settings, workspace)
     materialise_online(settings, workspace, as_of_of(workspace), progress)
@@ -126,20 +137,28 @@ def features_stage(settings: Settings, workspace: Workspace, *, progress: Progre
 def score_stage(
     settings: Settings, workspace: Workspace, model: ModelName, *, clock: Clock, progress: Progress
 ) -> ScoringResult:
-    """Score everyone eligible now with the champion, let lookups find them, raise alerts for who turned hot."""
+    """Score everyone eligible now with the champion."""
     moments = scoring_moments(settings, workspace, model)
-    result = score_customers(settings, workspace, model, moments, clock=clock, progress=progress)
-    publish_directory(settings, workspace, progress)
-    raise_alerts(settings, workspace, model, clock=clock)
-    return result
+    return score_customers(settings, workspace, model, moments, clock=clock, progress=progress)
+
+
+def answers_stage(settings: Settings, workspace: Workspace, *, clock: Clock, progress: Progress) -> DirectorySummary:
+    """Let lookups find whoever was scored, choose the segments, and raise alerts for who turned hot."""
+    directory = publish_directory(settings, workspace, progress)
+    build_segments(settings, workspace)
+    if HOT_MODEL in settings.models.names:
+        raise_alerts(settings, workspace, HOT_MODEL, clock=clock)
+    return directory
 
 
 def _features_inputs(settings: Settings, workspace: Workspace) -> str:
-    rules = [(name, rules.label, rules.eligible, rules.spine) for name, rules in settings.models.items()]
+    # How a model learns and is judged decides nothing about its rows.
+    later = {"split", "estimator", "points", "promotion"}
+    rows = [(name, settings.models[name].model_dump(exclude=later)) for name in settings.models.names]
     customs = [source.people.custom for source in settings.sources if source.people]
     return fingerprint(
         workspace.current("customers").name,
-        *(settings.features, rules, customs, settings.timezone, settings.consent, settings.survivorship),
+        *(settings.features, rows, customs, settings.timezone, settings.consent, settings.survivorship),
         code_fingerprint("core", "features", "training"),
     )
 
@@ -157,8 +176,17 @@ def _scoring_inputs(settings: Settings, workspace: Workspace, model: ModelName) 
     return fingerprint(
         workspace.current("features").name,
         champion.version if champion else "-",
-        *(settings.hot, settings.locale, settings.activation, settings.consent),
-        code_fingerprint("core", "features", "scoring", "serving", "activation"),
+        *(settings.hot, settings.locale),
+        code_fingerprint("core", "features", "scoring"),
+    )
+
+
+def _answers_inputs(settings: Settings, workspace: Workspace) -> str:
+    return fingerprint(
+        workspace.current("customers").name,
+        *(workspace.current(f"scores/{model}").name for model in settings.models.names),
+        *(settings.activation, settings.segments, settings.consent, settings.locale),
+        code_fingerprint("core", "features", "serving", "activation"),
     )
 
 

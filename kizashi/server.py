@@ -31,7 +31,7 @@ def serve(settings: Settings, workspace: Workspace, config: Path, *, host: str, 
     }
     program = str(Path(sys.executable).with_name("bentoml"))
     command = [program, "serve", "serving.service:Kizashi", "--host", host, "--port", str(port)]
-    with Worker(settings, workspace, clock=clock, models=tuple(settings.models)):
+    with Worker(settings, workspace, clock=clock, models=settings.models.names):
         # In a session of its own: Ctrl-C reaches the service once, through us, and not twice.
         service = subprocess.Popen(command, env=environment, cwd=_ROOT, start_new_session=True)  # noqa: S603 - own program
 

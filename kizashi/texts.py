@@ -17,8 +17,17 @@ TEXTS: dict[str, Label] = {
         ja="人物レコード {records:,} 件を {customers:,} 人に統合(匿名 {anonymous:,} 人、イベント {events:,} 件)。",
         en="{records:,} records became {customers:,} people ({anonymous:,} of them anonymous), with {events:,} events.",
     ),
-    "quality": Label(
-        ja="モデルの実力(学習に使っていない期間で検証)", en="How good the model is, on a later period it never saw"
+    "quality_lead": Label(
+        ja="受注モデルの実力(学習に使っていない期間で検証)",
+        en="How good the lead model is, on a later period it never saw",
+    ),
+    "quality_churn": Label(
+        ja="離脱モデルの実力(学習に使っていない期間で検証)",
+        en="How good the churn model is, on a later period it never saw",
+    ),
+    "quality_lookalike": Label(
+        ja="類似モデルの実力(学習に使っていない期間で検証)",
+        en="How good the lookalike model is, on a later period it never saw",
     ),
     "measure": Label(ja="指標", en="measure"),
     "model": Label(ja="モデル", en="model"),
@@ -26,8 +35,8 @@ TEXTS: dict[str, Label] = {
     "points": Label(ja="点数ルール", en="points rules"),
     "ranking": Label(ja="順位付け AUC(0.5 = でたらめ、1 = 完璧)", en="ranking, AUC (0.5 = chance, 1 = perfect)"),
     "surprise": Label(ja="確率の誤差 log-loss(低いほど良い)", en="probability error, log-loss (lower is better)"),
-    "lift": Label(ja="上位 10% に含まれる受注(全体平均の何倍か)", en="wins among the best 10 % (times the average)"),
-    "observed": Label(ja="予測 ÷ 実績(1 が理想)", en="expected ÷ observed wins (1 is ideal)"),
+    "lift": Label(ja="上位 10% に含まれる該当者(全体平均の何倍か)", en="hits among the top 10 % (times the average)"),
+    "observed": Label(ja="予測 ÷ 実績(1 が理想)", en="expected ÷ observed (1 is ideal)"),
     "verdict_use": Label(ja="使う価値があります", en="worth using"),
     "verdict_keep": Label(ja="現行のルールで十分です", en="what you have today does as well"),
     "verdict_do_not_use": Label(ja="使わないでください", en="do not use"),
@@ -35,25 +44,41 @@ TEXTS: dict[str, Label] = {
     "promotion_promoted": Label(ja="このモデルを採用しました", en="This model is now the champion"),
     "promotion_kept": Label(ja="これまでのモデルを使い続けます", en="The former champion stays"),
     "promotion_refused": Label(ja="このモデルは採用されませんでした", en="This model was not promoted"),
-    "leads": Label(ja="有望なリード", en="The most promising leads"),
+    "list_lead": Label(ja="有望なリード", en="The most promising leads"),
+    "list_churn": Label(ja="離脱しそうなお客様", en="The customers most likely to leave"),
+    "list_lookalike": Label(
+        ja="受注したお客様に似ている人", en="People who behave like customers before they were won"
+    ),
     "who": Label(ja="だれ", en="who"),
-    "probability": Label(ja="受注確率", en="chance"),
+    "probability_lead": Label(ja="受注確率", en="chance"),
+    "probability_churn": Label(ja="離脱確率", en="risk"),
+    "probability_lookalike": Label(ja="確率", en="chance"),
     "score": Label(ja="スコア", en="score"),
     "grade": Label(ja="評価", en="grade"),
     "reasons": Label(ja="理由", en="reasons"),
     "anonymous": Label(ja="(匿名)", en="(anonymous)"),
-    "scored": Label(
+    "scored_lead": Label(
         ja="{scored:,} 人を採点、うちホット {hot:,} 人。一覧: {path}",
         en="{scored:,} leads scored, {hot:,} of them hot. Full list: {path}",
     ),
+    "scored_churn": Label(ja="{scored:,} 人を採点。一覧: {path}", en="{scored:,} customers scored. Full list: {path}"),
+    "scored_lookalike": Label(ja="{scored:,} 人を採点。一覧: {path}", en="{scored:,} people scored. Full list: {path}"),
     "next": Label(ja="次の一歩", en="What next"),
     "next_explain": Label(ja="ひとりのリードの理由を見る", en="see why one lead is scored so"),
     "next_list": Label(ja="全員の一覧を CSV に書き出す", en="write everyone's score to a CSV file"),
     "next_own": Label(ja="自社のデータで試す", en="run it on your own exports"),
     "next_doctor": Label(ja="環境を点検する", en="check the set-up"),
-    "explain_title": Label(
+    "explain_lead": Label(
         ja="{who}: 受注確率 {probability}(スコア {score}、評価 {grade})",
-        en="{who}: {probability} chance (score {score}, grade {grade})",
+        en="{who}: {probability} chance of a deal (score {score}, grade {grade})",
+    ),
+    "explain_churn": Label(
+        ja="{who}: 離脱確率 {probability}(スコア {score}、評価 {grade})",
+        en="{who}: {probability} risk of leaving (score {score}, grade {grade})",
+    ),
+    "explain_lookalike": Label(
+        ja="{who}: お客様になる確率 {probability}(スコア {score}、評価 {grade})",
+        en="{who}: {probability} chance of becoming a customer (score {score}, grade {grade})",
     ),
     "contribution": Label(ja="影響(対数オッズ)", en="effect (log-odds)"),
     "subject": Label(ja="観点", en="subject"),
@@ -73,8 +98,12 @@ TASKS: dict[str, str] = {
     "publish": "統合した表を公開",
     "features": "その時点で分かっていた特徴量を作成",
     "online": "最新の特徴量をオンラインへ",
-    "train": "受注の見込みを学習",
-    "score": "リードを採点",
+    "train lead": "受注の見込みを学習",
+    "train churn": "離脱の兆しを学習",
+    "train lookalike": "お客様になる人の行動を学習",
+    "score lead": "リードを採点",
+    "score churn": "お客様の離脱を採点",
+    "score lookalike": "似ている人を採点",
     "records online": "照会先をオンラインへ",
     "records": "照会先をデータベースへ",
 }
@@ -83,8 +112,8 @@ TASKS: dict[str, str] = {
 def task_title(title: str, locale: Locale) -> str:
     """The title of a piece of work as people read it; one that is not listed stays as it is.
 
-    >>> task_title("train", "en")
-    'train'
+    >>> task_title("publish", "en")
+    'publish'
     """
     return TASKS.get(title, title) if locale == "ja" else title
 

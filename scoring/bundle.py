@@ -52,7 +52,7 @@ class ModelBundle:
         grades: lowest score of each grade.
         reference: distributions for score, fit and engagement.
         support: held-out people, for the evidence.
-        base_rate: share of wins among the rows it was developed on.
+        base_rate: share of positive outcomes among the rows it was developed on.
         horizon_days: how far ahead the probability looks.
         trained_until: newest as-of moment that it was developed on, ISO 8601.
     """
@@ -134,7 +134,7 @@ class ModelBundle:
         return self.trees.margin(matrix)
 
     def predict_probability(self, matrix: Matrix) -> Floats:
-        """Calibrated chance that a deal is won within the horizon, shape (rows,)."""
+        """Calibrated chance of the outcome within the horizon, shape (rows,)."""
         return self.calibrator.probability(self.trees.margin(matrix))
 
     def contributions(self, matrix: Matrix) -> Floats:

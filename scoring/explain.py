@@ -9,14 +9,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from core.errors import NotFoundError
-from core.settings import ModelName, Settings
+from core.model_settings import ModelName
+from core.settings import Settings
 from core.storage import Workspace
-from features.catalog import service_schema
+from features.catalog import service_of, service_schema
 from features.retrieval import historical_features
 from scoring.lineage import merged_into
 from scoring.reasons import Language, ReasonWriter
 from scoring.registry import Registry
-from scoring.score import SCORES_FILE, service_of
+from scoring.score import SCORES_FILE
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,8 @@ def explain_customer(
         lang: language of the names and sentences.
 
     Raises:
-        NotFoundError: the customer is unknown, or is not scored (won already, profiling refused, anonymous).
+        NotFoundError: the customer is unknown, or is not scored (for the lead model: won already, profiling
+            refused, anonymous).
         MissingStageError: nothing was scored yet.
     """
     today = merged_into(workspace).get(customer_id, customer_id)
@@ -76,7 +78,7 @@ def explain_customer(
     rows = historical_features(settings, workspace, schema.service, scores.select(["customer_id", "as_of"]))
     matrix = bundle.encode(rows)
     contributions = bundle.contributions(matrix)
-    writer = ReasonWriter(schema.features, lang)
+    writer = ReasonWriter(schema.features, lang, model)
     effects = writer.by_subject(contributions)[0]
     strongest = np.argsort(-np.round(np.abs(effects), 6), kind="stable")
     reasons = writer.strongest(contributions[0], effects, rows.slice(0, 1).to_pylist()[0])

@@ -94,7 +94,7 @@ def stale_answer(
         return answer
     contributions = unpack(stored.contributions)
     fit, engagement = champion.bundle.fit_and_engagement(contributions[np.newaxis, :], features)
-    writer = ReasonWriter(features, language)
+    writer = ReasonWriter(features, language, stored.model)
     effects = writer.by_subject(contributions[np.newaxis, :])[0]
     values = _decoded(champion, unpack(stored.features))
     spoken = [reason.text for reason in writer.strongest(contributions, effects, values)]

@@ -62,32 +62,38 @@ class Reason:
 
 
 class ReasonWriter:
-    """Turns contributions into sentences for one list of features and one language.
+    """Turns contributions into sentences for one list of features, one language and one model.
 
     Args:
         features: what the columns of the contributions are, in order.
         language: of names and sentences.
+        model: whose contributions they are; it decides whether doing something or silence is the better witness.
+
+    Attributes:
+        features: the same, as a tuple.
+        subjects: the groups that the features form, in the order in which they are first met.
     """
 
-    def __init__(self, features: Sequence[Feature], language: Language) -> None:
-        self._features = tuple(features)
+    def __init__(self, features: Sequence[Feature], language: Language, model: str = "lead") -> None:
+        self.features = tuple(features)
         self._language = language
+        self._silence_raises = model == "churn"
         self.subjects = tuple(dict.fromkeys(feature.subject for feature in features))
         self._members = [
-            [n for n, feature in enumerate(self._features) if feature.subject == subject] for subject in self.subjects
+            [n for n, feature in enumerate(self.features) if feature.subject == subject] for subject in self.subjects
         ]
-        self._belongs = np.zeros((len(self._features), len(self.subjects)))
+        self._belongs = np.zeros((len(self.features), len(self.subjects)))
         for group, members in enumerate(self._members):
             self._belongs[members, group] = 1.0
 
     def by_subject(self, contributions: Floats) -> Floats:
         """Sums by subject: (rows, columns + 1) becomes (rows, subjects); the starting value is left out."""
-        sums: Floats = contributions[:, : len(self._features)] @ self._belongs
+        sums: Floats = contributions[:, : len(self.features)] @ self._belongs
         return sums
 
     def label(self, group: int) -> str:
         """What a subject is called."""
-        label = self._features[self._members[group][0]].subject_label
+        label = self.features[self._members[group][0]].subject_label
         return label.ja if self._language == "ja" else label.en
 
     def strongest(
@@ -115,9 +121,9 @@ class ReasonWriter:
         """Counted evidence first, then the member that pulls hardest the group's way; else that nothing is known."""
         direction = 1.0 if effects[group] > 0 else -1.0
         members = sorted(self._members[group], key=lambda n: (-round(direction * float(contributions[n]), 6), n))
-        features = [self._features[n] for n in members]
+        features = [self.features[n] for n in members]
         arrow = _UP if direction > 0 else _DOWN
-        telling = _telling_count(features, values, speaks_for=direction > 0)
+        telling = _telling_count(features, values, tell_deeds=(direction > 0) is not self._silence_raises)
         if telling is not None:
             return f"{arrow} {phrase(telling, values[telling.name], self._language)}{self._last_seen(features, values)}"
         for feature in features:
@@ -137,15 +143,15 @@ class ReasonWriter:
         return ""
 
 
-def _telling_count(features: Sequence[Feature], values: Mapping[str, Any], *, speaks_for: bool) -> Feature | None:
+def _telling_count(features: Sequence[Feature], values: Mapping[str, Any], *, tell_deeds: bool) -> Feature | None:
     """The count that a salesperson would name, of features sorted by their pull.
 
-    What speaks for somebody is something they did: the hardest pulling count above zero. What speaks against them is
-    best said as silence, the longer the better; failing that, as how little they did.
+    What speaks for a deal (or for staying) is something they did: the hardest pulling count above zero. What speaks
+    against it is best said as silence, the longer the better; failing that, as how little they did.
     """
     counts = [feature for feature in features if feature.measure == "count" and _known(values.get(feature.name))]
     seen = [feature for feature in counts if values[feature.name] > 0]
-    if speaks_for:
+    if tell_deeds:
         return seen[0] if seen else None
     silent = [feature for feature in counts if values[feature.name] == 0]
     if silent:

@@ -18,7 +18,8 @@ import mlflow.artifacts
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 
-from core.settings import ModelName, Settings
+from core.model_settings import ModelName
+from core.settings import Settings
 from core.storage import Workspace
 from features.catalog import ServiceSchema
 from scoring.bundle import ModelBundle

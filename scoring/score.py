@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from core.clock import Clock
 from core.database import open_database
-from core.model_settings import HotSettings
+from core.model_settings import HotSettings, ModelName
 from core.progress import Progress, SilentProgress
-from core.settings import ModelName, Settings
+from core.settings import Settings
 from core.storage import Workspace, fingerprint, write_parquet
 from core.tables import MOMENT
-from features.catalog import Feature, service_schema
+from features.catalog import Feature, service_of, service_schema
 from features.retrieval import historical_features
 from scoring.answers import Scored, StoredScore, log_answers, scores_before, stored_scores, week_before
 from scoring.encoding import Matrix
@@ -45,6 +45,8 @@ SCORES_SCHEMA = pa.schema(
         pa.field("model_version", pa.string(), nullable=False),
     ]
 )
+# "Hot" is a state of leads: whoever is likely to leave, or resembles customers, is listed in segments instead.
+HOT_MODEL: ModelName = "lead"
 # A change of so many percentile points within seven days is worth an arrow.
 _NOTABLE_CHANGE = 3
 # Rows whose contributions are held in memory at once.
@@ -69,15 +71,6 @@ class ScoringResult:
     hot: int
     answers: int
     version: str
-
-
-def service_of(model: ModelName) -> str:
-    """The feature service that a model reads.
-
-    >>> service_of("lead")
-    'lead_v1'
-    """
-    return f"{model}_v1"
 
 
 def score_customers(
@@ -117,7 +110,7 @@ def score_customers(
         last = stored_scores(engine, model)
         as_of = max(moments["as_of"].to_pylist(), default=now)
         before = scores_before(engine, model, champion.version, week_before(as_of))
-        with (progress or SilentProgress()).task("score", rows.num_rows) as advance:
+        with (progress or SilentProgress()).task(f"score {model}", rows.num_rows) as advance:
             scored: list[Scored] = []
             tables: list[pa.Table] = []
             for start in range(0, rows.num_rows, _BATCH):
@@ -177,14 +170,14 @@ def score_rows(
     fit, engagement = bundle.fit_and_engagement(contributions, features)
     evidence = evidence_of(features, rows, bundle.support.alike(bundle.calibrator.log_odds(margin)))
     hot = [
-        is_hot(settings.hot, float(chance), str(proof), _held(last.get(customer), moment))
+        model == HOT_MODEL and is_hot(settings.hot, float(chance), str(proof), _held(last.get(customer), moment))
         for customer, chance, proof, moment in zip(ids, probability, evidence, as_of, strict=True)
     ]
     delta = np.array(
         [int(now_score) - before.get(customer, int(now_score)) for customer, now_score in zip(ids, score, strict=True)],
         dtype=np.int64,
     )
-    reasons = reason_texts(rows, contributions, features, language)
+    reasons = reason_texts(rows, contributions, ReasonWriter(features, language, model))
     table = pa.table(
         {
             "customer_id": ids,
@@ -269,13 +262,10 @@ def trend_of(delta: int, comparable: bool) -> str:
     return "up" if delta > 0 else "down"
 
 
-def reason_texts(
-    rows: pa.Table, contributions: Floats, features: tuple[Feature, ...], language: Language
-) -> list[tuple[str, ...]]:
+def reason_texts(rows: pa.Table, contributions: Floats, writer: ReasonWriter) -> list[tuple[str, ...]]:
     """Five sentences for each row; empty ones where there are fewer reasons."""
-    writer = ReasonWriter(features, language)
     effects = writer.by_subject(contributions)
-    columns = {feature.name: rows[feature.name].to_pylist() for feature in features}
+    columns = {feature.name: rows[feature.name].to_pylist() for feature in writer.features}
     texts = []
     for n in range(rows.num_rows):
         values = {name: column[n] for name, column in columns.items()}

@@ -9,12 +9,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from core.errors import ContractError
 from core.logs import get_logger
-from core.settings import ModelName, Settings
+from core.model_settings import ModelName
+from core.settings import Settings
 from core.storage import Workspace
-from features.catalog import ServiceSchema, service_schema
+from features.catalog import ServiceSchema, service_of, service_schema
 from scoring.bundle import ModelBundle
 from scoring.registry import CHAMPION, Registered, Registry
-from scoring.score import service_of
 
 # A registry that does not answer soon is away; MLflow's own defaults wait for minutes.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
@@ -28,7 +28,7 @@ class Champions:
     def __init__(self, settings: Settings, workspace: Workspace) -> None:
         self._settings = settings
         self._workspace = workspace
-        self._schemas = {model: service_schema(settings, service_of(model)) for model in settings.models}
+        self._schemas = {model: service_schema(settings, service_of(model)) for model in settings.models.names}
         self._loaded: Mapping[ModelName, Registered | None] = {}
 
     def load(self) -> None:
@@ -37,7 +37,7 @@ class Champions:
         Raises:
             ContractError: a champion was trained on other features than those configured now.
         """
-        self._loaded = {model: self._find(model) for model in self._settings.models}
+        self._loaded = {model: self._find(model) for model in self._settings.models.names}
 
     def refresh(self) -> None:
         """Take over newly promoted champions; one that does not fit leaves the one in force."""

@@ -191,7 +191,7 @@ def _people(settings: Settings, workspace: Workspace) -> pa.Table:
         pa.table({"old_id": pa.array(merged.keys(), pa.string()), "new_id": pa.array(merged.values(), pa.string())}),
     )
     connection.execute("CREATE TABLE scored (customer_id VARCHAR, model VARCHAR)")
-    for model in settings.models:
+    for model in settings.models.names:
         if workspace.manifest(f"scores/{model}") is not None:
             path = workspace.current(f"scores/{model}") / SCORES_FILE
             connection.execute("INSERT INTO scored SELECT customer_id, model FROM read_parquet($1)", [str(path)])

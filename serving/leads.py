@@ -9,7 +9,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from core.database import ScoreState
-from core.settings import ModelName
+from core.model_settings import ModelName
 from core.storage import Workspace
 from scoring.flat_answer import FlatAnswer
 from scoring.reasons import REASONS, Language

@@ -9,7 +9,8 @@ from sqlalchemy.exc import IntegrityError
 
 from core.clock import Clock
 from core.logs import get_logger
-from core.settings import ModelName, Settings
+from core.model_settings import ModelName
+from core.settings import Settings
 from scoring.answers import Scored, StoredScore, last_answer, log_answers, scores_before, stored_scores, week_before
 from scoring.flat_answer import FlatAnswer, empty_answer, flat_answers, stale_answer
 from scoring.reasons import Language
@@ -67,14 +68,16 @@ class Lookup:
     def _refusal(self, model: ModelName, person: Person) -> str | None:
         """The status of somebody who has no score of their own, or None.
 
-        Whoever refused profiling, or is no candidate for this model (won already), is `excluded`; somebody whose name
-        nobody knows yet has too little evidence.
+        Whoever refused profiling, or is no candidate for this model (won already, for the lead model), is `excluded`;
+        somebody whose name nobody knows yet has too little evidence for a model that asks for names.
         """
         if person.state == "excluded":
             return "excluded"
-        if person.state == "anonymous" or self._champions.of(model) is None:
+        if self._champions.of(model) is None:
             return "insufficient"
-        return None if model in person.models else "excluded"
+        if model in person.models:
+            return None
+        return "insufficient" if person.state == "anonymous" else "excluded"
 
     def _one(
         self, model: ModelName, champion: Registered | None, person: Person | None, scored: dict[str, FlatAnswer]

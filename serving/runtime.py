@@ -61,7 +61,7 @@ class Runtime:
     @property
     def is_ready(self) -> bool:
         """Whether a lookup can be answered: from the online store, or at least from what was stored."""
-        for model in self.settings.models:
+        for model in self.settings.models.names:
             try:
                 self.online.features(self.champions.schema(model).service, [""])
             except AwayError:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Form, HTTPException, Request
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from core.settings import ModelName
+from core.model_settings import ModelName
 from scoring.reasons import Language
 from serving.alerts import acknowledge
 from serving.authorisation import Parts
@@ -112,7 +112,7 @@ def style_sheet() -> Response:
 
 
 def _model(parts: Runtime) -> ModelName:
-    return next(iter(parts.settings.models))
+    return parts.settings.models.names[0]
 
 
 def _language(request: Request, parts: Runtime) -> Language:

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path, Query
 from fastapi.responses import JSONResponse
 
 from core.errors import NotFoundError
-from core.settings import ModelName
+from core.model_settings import ModelName
 from scoring.flat_answer import FlatAnswer
 from scoring.reasons import Language
 from serving.authorisation import Parts, ScoreCaller
@@ -54,9 +54,11 @@ def configured_model(parts: Runtime, name: str) -> ModelName:
     Raises:
         NotFoundError: the configuration has none.
     """
-    if name not in parts.settings.models:
-        raise NotFoundError("there is no such model", f"one of {', '.join(parts.settings.models)}", "name one of them")
-    return name
+    model = parts.settings.models.find(name)
+    if model is None:
+        known = ", ".join(parts.settings.models.names)
+        raise NotFoundError("there is no such model", f"one of {known}", "name one of them")
+    return model
 
 
 def chosen_language(parts: Runtime, lang: str) -> Language:

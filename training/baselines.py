@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from core.errors import ConfigurationError, Fault, raise_faults
-from core.model_settings import PointsRule
+from core.model_settings import ModelName, PointsRule
 from features.catalog import Feature
 from training.evaluation import fit_line
 
@@ -58,7 +58,7 @@ class PointsRules:
         return total
 
 
-def points_rules(configured: Sequence[PointsRule], features: Sequence[Feature]) -> PointsRules:
+def points_rules(configured: Sequence[PointsRule], features: Sequence[Feature], model: ModelName) -> PointsRules:
     """The company's rules, or generic ones over the signals that are counted.
 
     Raises:
@@ -67,7 +67,8 @@ def points_rules(configured: Sequence[PointsRule], features: Sequence[Feature]) 
     by_name = {feature.name: feature for feature in features}
     if configured:
         faults = [_fault(rule, by_name) for rule in configured]
-        raise_faults(ConfigurationError, "models.lead.points", [fault for fault in faults if fault], "correct the rule")
+        place = f"models.{model}.points"
+        raise_faults(ConfigurationError, place, [fault for fault in faults if fault], "correct the rule")
         return PointsRules("configured", tuple(configured))
     rules = []
     for signal, points, at_most in _GENERIC:

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from core.model_settings import PromotionSettings
+from core.model_settings import ModelName, PromotionSettings
 from training.evaluation import Gain, Quality
 from training.sentences import Language, Sentences
 
@@ -29,7 +29,7 @@ class Evidence:
 
     Attributes:
         quality: of the model.
-        positives: won rows in the test part.
+        positives: positive rows in the test part.
         over_base_rate: log-loss gained over the base rate.
         over_points: log-loss gained over the points rules.
         points_name: what the rules are called.
@@ -46,9 +46,9 @@ class Evidence:
     same_as_champion: bool = False
 
 
-def judge(evidence: Evidence, rules: PromotionSettings, language: Language) -> Judgement:
+def judge(evidence: Evidence, rules: PromotionSettings, model: ModelName, language: Language) -> Judgement:
     """Verdict and promotion, with sentences that somebody in sales understands."""
-    say = Sentences(language)
+    say = Sentences(language, model)
     verdict, reason = _verdict(evidence, say)
     faults = _faults(evidence, rules, say)
     if verdict == "do_not_use" or faults:
@@ -63,9 +63,9 @@ def judge(evidence: Evidence, rules: PromotionSettings, language: Language) -> J
     return Judgement(verdict, "promoted", reason)
 
 
-def too_little(key: str, language: Language, **values: object) -> Judgement:
+def too_little(key: str, model: ModelName, language: Language, **values: object) -> Judgement:
     """The judgement where there is not enough to train or to test on; `key` names the sentence that says what."""
-    say = Sentences(language)
+    say = Sentences(language, model)
     return Judgement("do_not_use", "refused", say.join(say(key, **values), say("nothing_predicted")))
 
 

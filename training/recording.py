@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from mlflow.entities import Metric, Param, RunTag
 
 from core.clock import Clock
-from core.settings import ModelName
+from core.model_settings import ModelName
 from scoring.bundle import ModelBundle
 from scoring.registry import CONTENT_TAG, Registry, quiet_mlflow, registered_name
 

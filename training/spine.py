@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from core.model_settings import SpineSettings
-from core.settings import ModelName, Settings
+from core.model_settings import ModelName, SpineSettings
+from core.settings import Settings
 from core.storage import Workspace, connect_duckdb
 from scoring.lineage import merged_into
 from training.eligibility import MOMENTS_SCHEMA, eligible_customers
 from training.labels import label_moments
 from training.marks import calendar_marks
+from training.outcomes import OUTCOMES
 
 
 @dataclass(frozen=True)
@@ -25,16 +26,17 @@ class Spine:
     """Mature rows with their outcome.
 
     Attributes:
-        table: customer_id (as known at as_of), as_of, person (today's id), label, deal_id and won_at of the counted
-            deal (blank without one), circle: people joined by a deal or an account share a number, so that a division
-            by circles never splits an outcome. Sorted by as_of and customer_id; each pair once.
-        horizon: how far ahead the label looks.
-        dropped_won_before: rows left out since the person had in truth been won before as_of, unrecorded as yet.
+        table: customer_id (as known at as_of), as_of, person (today's id), label, outcome_id and outcome_at of the deal
+            or agreement that decided (blank without one), circle: people joined by a deal or an account share a
+            number, so that a division by circles never splits an outcome. Sorted by as_of and customer_id; each pair
+            once.
+        maturity: how long after its as-of a label is settled.
+        dropped_settled: rows left out since the outcome had in truth come before as_of, unrecorded as yet.
     """
 
     table: pa.Table
-    horizon: timedelta
-    dropped_won_before: int
+    maturity: timedelta
+    dropped_settled: int
 
     @property
     def moments(self) -> pa.Table:
@@ -48,7 +50,7 @@ class Spine:
 
     @property
     def label(self) -> NDArray[np.bool_]:
-        """Whether a deal was won within the horizon."""
+        """Whether the outcome came within the horizon."""
         return np.asarray(self.table["label"].to_numpy(), dtype=np.bool_)
 
     @property
@@ -63,11 +65,11 @@ class Spine:
 
 
 def build_spine(settings: Settings, workspace: Workspace, model: ModelName) -> Spine:
-    """Every eligible customer at every past mark whose whole horizon has passed.
+    """Every eligible customer at every past mark whose outcome is settled.
 
     Two choices look at what is known today, and make the rows fewer, never richer. A row whose person had in truth
-    been won before as_of, while no system said so yet, is left out: its outcome lies behind it, and neither "won" nor
-    "not won" would teach what is asked. And who refuses profiling today is not trained on with older rows either.
+    been won (or had left) before as_of, while no system said so yet, is left out: its outcome lies behind it, and
+    neither answer would teach what is asked. And who refuses profiling today is not trained on with older rows either.
 
     A person whom two ids stood for at a mark has a row for each: so it was for everybody who looked at that moment,
     and so it is for those who are scored today and merged tomorrow.
@@ -76,16 +78,15 @@ def build_spine(settings: Settings, workspace: Workspace, model: ModelName) -> S
         MissingStageError: nothing was unified yet.
     """
     rules = settings.models[model]
-    horizon = timedelta(days=rules.label.horizon_days)
+    maturity = timedelta(days=rules.label.maturity_days)
     now = _as_of(workspace)
     connection = connect_duckdb()
     try:
         workspace.tables(connection)
-        candidates = _candidates(connection, rules.spine, settings.timezone, now - horizon)
-        today = _people_today(connection, workspace)
-        eligible = eligible_customers(settings, workspace, model, candidates, today)
-        connection.register("eligible", eligible)
-        connection.register("today", today)
+        anonymous = OUTCOMES[model].anonymous
+        candidates = _candidates(connection, rules.spine, settings.timezone, now - maturity, anonymous)
+        connection.register("eligible", eligible_customers(settings, workspace, model, candidates))
+        connection.register("today", _people_today(connection, workspace))
         moments = connection.sql(
             """
             SELECT e.customer_id, e.as_of, today.person
@@ -97,12 +98,12 @@ def build_spine(settings: Settings, workspace: Workspace, model: ModelName) -> S
             """,
             params={"default_consent": settings.consent.profiling},
         ).to_arrow_table()
-        labelled = label_moments(connection, moments, rules.label)
-        table = labelled.filter(pc.invert(labelled["won_before"])).drop_columns(["won_before"])
+        labelled = label_moments(connection, settings, model, moments)
+        table = labelled.filter(pc.invert(labelled["settled"])).drop_columns(["settled"])
         table = table.append_column("circle", pa.array(_circles(connection, table["person"])))
     finally:
         connection.close()
-    return Spine(table, horizon, labelled.num_rows - table.num_rows)
+    return Spine(table, maturity, labelled.num_rows - table.num_rows)
 
 
 def scoring_moments(settings: Settings, workspace: Workspace, model: ModelName) -> pa.Table:
@@ -115,7 +116,7 @@ def scoring_moments(settings: Settings, workspace: Workspace, model: ModelName) 
     connection = connect_duckdb()
     try:
         workspace.tables(connection)
-        candidates = _customers_at(connection, [now])
+        candidates = _customers_at(connection, [now], OUTCOMES[model].anonymous)
     finally:
         connection.close()
     return eligible_customers(settings, workspace, model, candidates)
@@ -127,14 +128,16 @@ def _as_of(workspace: Workspace) -> datetime:
     return datetime.fromisoformat(str(manifest["as_of"]))
 
 
-def _candidates(connection: duckdb.DuckDBPyConnection, rules: SpineSettings, timezone: str, last: datetime) -> pa.Table:
-    """Known customers at each mark up to `last`."""
+def _candidates(
+    connection: duckdb.DuckDBPyConnection, rules: SpineSettings, timezone: str, last: datetime, anonymous: bool
+) -> pa.Table:
+    """Customers at each mark up to `last`; without `anonymous` only those known by name."""
     if rules.kind == "after_arrival":
-        return _after_arrival(connection, rules, last)
+        return _after_arrival(connection, rules, last, anonymous)
     start = rules.start or _first_observed(connection)
     if start is None:
         return MOMENTS_SCHEMA.empty_table()
-    return _customers_at(connection, calendar_marks(start, last, rules.every, timezone))
+    return _customers_at(connection, calendar_marks(start, last, rules.every, timezone), anonymous)
 
 
 def _first_observed(connection: duckdb.DuckDBPyConnection) -> datetime | None:
@@ -155,34 +158,37 @@ def _first_observed(connection: duckdb.DuckDBPyConnection) -> datetime | None:
     return first
 
 
-def _customers_at(connection: duckdb.DuckDBPyConnection, marks: list[datetime]) -> pa.Table:
+def _customers_at(connection: duckdb.DuckDBPyConnection, marks: list[datetime], anonymous: bool) -> pa.Table:
     connection.register("marks", pa.table({"as_of": pa.array(marks, MOMENTS_SCHEMA.field("as_of").type)}))
     found: pa.Table = connection.sql(
         """
         SELECT DISTINCT i.customer_id, m.as_of
         FROM marks m
         JOIN identities i ON i.linked_at < m.as_of AND (i.ended_at IS NULL OR i.ended_at >= m.as_of)
-        WHERE i.system <> 'cookie'
+        WHERE $anonymous OR i.system <> 'cookie'
         ORDER BY m.as_of, i.customer_id
-        """
+        """,
+        params={"anonymous": anonymous},
     ).to_arrow_table()
     connection.unregister("marks")
     return found.cast(MOMENTS_SCHEMA)
 
 
-def _after_arrival(connection: duckdb.DuckDBPyConnection, rules: SpineSettings, last: datetime) -> pa.Table:
+def _after_arrival(
+    connection: duckdb.DuckDBPyConnection, rules: SpineSettings, last: datetime, anonymous: bool
+) -> pa.Table:
     """One moment a customer: so many hours after they were first known; eligibility drops who was merged by then."""
     delay = timedelta(hours=rules.hours_after_arrival)
     found: pa.Table = connection.sql(
         """
         SELECT customer_id, min(linked_at) + $delay AS as_of
         FROM identities
-        WHERE system <> 'cookie'
+        WHERE $anonymous OR system <> 'cookie'
         GROUP BY customer_id
         HAVING as_of <= $last AND ($start IS NULL OR as_of >= $start)
         ORDER BY as_of, customer_id
         """,
-        params={"delay": delay, "last": last, "start": rules.start},
+        params={"delay": delay, "last": last, "start": rules.start, "anonymous": anonymous},
     ).to_arrow_table()
     return found.cast(MOMENTS_SCHEMA)
 

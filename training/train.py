@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 
 from core.clock import Clock
 from core.errors import ContractError, EvidenceError
+from core.model_settings import ModelName
 from core.progress import Progress, SilentProgress
-from core.settings import ModelName, Settings
+from core.settings import Settings
 from core.storage import Workspace
-from features.catalog import ServiceSchema, service_schema
+from features.catalog import ServiceSchema, service_of, service_schema
 from features.retrieval import historical_features
 from scoring.bundle import ModelBundle, Reference, split_by_kind
 from scoring.encoding import encode
 from scoring.grades import Support, freeze_reference
 from scoring.registry import CHALLENGER, CHAMPION, Registered, Registry
-from scoring.score import service_of
 from training.baselines import PointsRules, fit_points_scale, points_rules
 from training.estimator import LeadScorer, scorer_of
 from training.evaluation import Gain, Quality, area_under_curve, evaluate, gain_over
@@ -124,15 +124,15 @@ def train_model(
     """
     rules = settings.models[model]
     schema = service_schema(settings, service_of(model))
-    points = points_rules(rules.points, schema.features)
-    gap = gap_of(rules.split, timedelta(days=rules.label.horizon_days))
-    with (progress or SilentProgress()).task("train", _STEPS) as advance:
+    points = points_rules(rules.points, schema.features, model)
+    gap = gap_of(rules.split, timedelta(days=rules.label.maturity_days))
+    with (progress or SilentProgress()).task(f"train {model}", _STEPS) as advance:
         spine = build_spine(settings, workspace, model)
         advance()
         try:
             split = split_off_newest(spine.as_of, rules.split.test_share, gap)
         except EvidenceError:
-            return _without_model(spine, too_little("short_history", settings.locale, days=gap.days))
+            return _without_model(spine, too_little("short_history", model, settings.locale, days=gap.days))
         rows = historical_features(settings, workspace, schema.service, spine.moments)
         advance()
         development, label = split.earlier.rows, spine.label
@@ -146,10 +146,10 @@ def train_model(
             )
         except EvidenceError:
             counted = {"rows": int(development.sum()), "positives": int(label[development].sum())}
-            return _without_model(spine, too_little("few_outcomes", settings.locale, **counted))
+            return _without_model(spine, too_little("few_outcomes", model, settings.locale, **counted))
         advance()
         if not label[split.later.rows].any():
-            return _without_model(spine, too_little("no_test_wins", settings.locale))
+            return _without_model(spine, too_little("no_test_wins", model, settings.locale))
         test = _test(spine, split, rows, scorer, points)
         advance()
         bundle = _bundle(settings, workspace, model, schema, scorer, spine, split, rows)
@@ -165,7 +165,7 @@ def train_model(
             _champion_logloss(champion, schema, rows, split, test.label),
             champion is not None and champion.bundle.content == bundle.content,
         )
-        judgement = judge(evidence, rules.promotion, settings.locale)
+        judgement = judge(evidence, rules.promotion, model, settings.locale)
         result = _result(spine, split, scorer, test, judgement, rows)
         record = _record(settings, model, result, test)
         alias = {"promoted": CHAMPION, "kept": CHALLENGER, "refused": None}[judgement.promotion]

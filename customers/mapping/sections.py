@@ -45,8 +45,9 @@ STAGING = {
     "deal_stages": "deal_id VARCHAR, stage VARCHAR, outcome VARCHAR, entered_at TIMESTAMPTZ, "
     "recorded_at TIMESTAMPTZ, amount DOUBLE",
     "deal_people": f"source VARCHAR, deal_id VARCHAR, {_NODE}, role VARCHAR, recorded_at TIMESTAMPTZ",
-    "contracts": f"contract_id VARCHAR, {_NODE}, account_id VARCHAR, plan VARCHAR, started_at TIMESTAMPTZ, "
-    "renews_at TIMESTAMPTZ, cancelled_at TIMESTAMPTZ, recurring_amount DOUBLE, recorded_at TIMESTAMPTZ",
+    "contracts": f"source VARCHAR, contract_id VARCHAR, {_NODE}, account_id VARCHAR, plan VARCHAR, "
+    "started_at TIMESTAMPTZ, ends_at TIMESTAMPTZ, renews_at TIMESTAMPTZ, cancelled_at TIMESTAMPTZ, "
+    "recurring_amount DOUBLE, recorded_at TIMESTAMPTZ, terms_recorded_at TIMESTAMPTZ",
     "campaigns": "campaign_id VARCHAR, name VARCHAR, channel VARCHAR, cost DOUBLE, started_at TIMESTAMPTZ, "
     "ended_at TIMESTAMPTZ",
     "staff": "staff_id VARCHAR, name VARCHAR, email VARCHAR, team VARCHAR, daily_capacity DOUBLE",
@@ -375,17 +376,21 @@ def _contracts(
 ) -> dict[str, str]:
     system, source_id = query.person("person", section.person, required=False) if section.person else (NO_TEXT, NO_TEXT)
     started = query.moment("started_at", section.started_at, required=True, fact=False)
+    recorded = query.known("recorded_at", section.recorded_at, started)[0]
     columns = {
-        "contract_id": query.text("contract_id", section.id, required=True),
+        "source": literal(source.name),
+        "contract_id": query.text("contract_id", section.id, required=True) if section.id else _content_id(query),
         "system": system,
         "source_id": source_id,
         "account_id": query.text("account", section.account),
         "plan": query.text("plan", section.plan),
         "started_at": started,
+        "ends_at": query.moment("ends_at", section.ends_at, fact=False),
         "renews_at": query.moment("renews_at", section.renews_at, fact=False),
         "cancelled_at": query.moment("cancelled_at", section.cancelled_at, fact=False),
         "recurring_amount": query.number("recurring_amount", section.recurring_amount),
-        "recorded_at": query.known("", None, started)[0],
+        "recorded_at": recorded,
+        "terms_recorded_at": recorded if section.terms_known_at == "created" else NO_MOMENT,
     }
     _insert_same(rows, "contracts", list(columns))
     return columns

@@ -37,6 +37,7 @@ def feature_settings(tmp_path: Path) -> Settings:
             "sources": [{"name": "ma", "system": "ma", "path": "x.csv", "people": {"id": "id", "custom": custom}}],
             "survivorship": {"default": ["crm", "ma"], "fields": {"industry": ["ma", "crm"]}},
             "features": {"windows_days": [1, 7, 30], "ttl_days": 400},
+            "models": {"lead": {}, "churn": {}, "lookalike": {}},
         }
     )
 
@@ -94,6 +95,7 @@ def make_world(seed: int, people: int = 25, days: int = 60) -> World:
             "deals",
             "deal_stages",
             "deal_people",
+            "contracts",
             "consents",
         )
     }
@@ -171,4 +173,13 @@ def make_world(seed: int, people: int = 25, days: int = 60) -> World:
         choice = {"purpose": rng.choice(["marketing", "transfer"]), "granted": rng.random() < 0.5}
         at = moment()
         world["consents"].append({**record(), **choice, "decided_at": at, "recorded_at": late(at)})
+    for number in range(people):
+        started = moment()
+        known = late(started)
+        ends, cancelled = (started + timedelta(days=rng.random() * 40) if rng.random() < 0.4 else None for _ in "ec")
+        terms = {"plan": rng.choice(["S", "L", None]), "recurring_amount": rng.choice([None, 10.0, 20.5])}
+        times = {"started_at": started, "ends_at": ends, "cancelled_at": cancelled, "recorded_at": known}
+        world["contracts"].append(
+            {"contract_id": f"k{number:03d}", **record(), **terms, **times, "terms_recorded_at": late(known)}
+        )
     return world

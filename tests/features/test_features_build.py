@@ -302,7 +302,7 @@ def test_deals_as_they_stood(row):
 def test_every_moment_has_one_row_in_every_view_in_order(
     feature_settings, publish_tables, view_rows, moments_table, monkeypatch
 ):
-    monkeypatch.setattr("features.build.BATCH_MOMENTS", 2)
+    monkeypatch.setattr("features.people_as_of.BATCH_MOMENTS", 2)
     workspace = publish_tables(identities=[link()], events=[event(1, timedelta(days=1))])
     asked = [("c_2", T), ("c_1", T), ("c_1", T - timedelta(days=9)), ("c_1", T), ("c_0", T)]
     summary = build_features(feature_settings, workspace, moments_table(asked))

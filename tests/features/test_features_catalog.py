@@ -32,7 +32,7 @@ def test_names_are_unique_and_every_feature_can_be_said_aloud(feature_settings):
         for label in (feature.label, feature.subject_label):
             assert label.ja
             assert label.en
-        assert feature.kind == ("fit" if feature.view in ("profile", "custom") else "engagement")
+        assert feature.kind == ("fit" if feature.view in ("profile", "contract", "custom") else "engagement")
 
 
 def test_a_group_for_reasons_has_one_label_and_kind(feature_settings):
@@ -54,7 +54,7 @@ def test_windows_signals_and_fields_come_from_the_settings(feature_settings):
     assert not {"industry", "pricing_page_count_7d", "email_open_rate_14d"} & names.keys()
     assert names["quote_count_14d"].label == signal.label
     assert names["quote_count_14d"].window_days == 14
-    assert used_views(with_custom(settings)) == ("profile", "engagement", "deal", "account")
+    assert used_views(with_custom(settings)) == ("profile", "engagement", "deal", "contract", "account")
 
 
 def test_faulty_names_are_refused_together(feature_settings):

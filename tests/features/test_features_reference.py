@@ -77,6 +77,28 @@ def deals(world, customer, at):
     return state
 
 
+def contracts(world, customer, at):
+    own = visible(world, "contracts", customer, at, ("started_at", "recorded_at"))
+    running = [c for c in own if all(c[end] is None or c[end] >= at for end in ("cancelled_at", "ends_at"))]
+    told = [c for c in running if c["terms_recorded_at"] < at]
+    plans = [c for c in told if c["plan"]]
+    amounts = [c["recurring_amount"] for c in told if c["recurring_amount"] is not None]
+    ends = [c["ends_at"] for c in told if c["ends_at"]]
+
+    def days(moments, choose):
+        return abs(at - choose(moments)) / timedelta(days=1) if moments else None
+
+    return {
+        "contracts_running": len(running),
+        "contracts_ended": len(own) - len(running),
+        "contract_tenure_days": days([c["started_at"] for c in own], min),
+        "contract_age_days": days([c["started_at"] for c in running], max),
+        "contract_days_to_end": days(ends, min),
+        "contract_plan": max(plans, key=lambda c: c["started_at"])["plan"] if plans else None,
+        "contract_recurring_amount": sum(amounts) if amounts else None,
+    }
+
+
 def reference(world, customer, at):
     events = visible(world, "events", customer, at, ("occurred_at", "recorded_at"))
     events = [event for event in events if not event["is_bot"]]
@@ -122,6 +144,7 @@ def reference(world, customer, at):
     for days in (7, 30):
         plain[f"active_days_{days}d"] = len({e["occurred_at"].astimezone(TOKYO).date() for e in within(active, days)})
     plain |= company(world, customer, at, surviving(values, "account_id", ("crm", "ma")))
+    plain |= contracts(world, customer, at)
     plain["distinct_types_30d"] = len({e["type"] for e in within(active, 30)})
     return plain
 

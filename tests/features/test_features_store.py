@@ -116,6 +116,7 @@ CONFIGURATION = """
 sources:
   - {name: ma, system: ma, path: x.csv, people: {id: id}}
 features: {windows_days: [1, 7, 30]}
+models: {lead: {}, churn: {}}
 """
 
 

@@ -24,7 +24,7 @@ RULES = PromotionSettings()
 
 
 def test_a_clearly_better_model_is_used_and_promoted() -> None:
-    judgement = judge(GOOD, RULES, "en")
+    judgement = judge(GOOD, RULES, "lead", "en")
     assert (judgement.verdict, judgement.promotion) == ("use", "promoted")
     assert "4.0 times" in judgement.why
 
@@ -46,7 +46,7 @@ def test_a_clearly_better_model_is_used_and_promoted() -> None:
 )
 @pytest.mark.parametrize("language", ["ja", "en"])
 def test_each_shortcoming(change: dict[str, object], verdict: str, promotion: str, language: str) -> None:
-    judgement = judge(replace(GOOD, **change), RULES, language)  # type: ignore[arg-type]  # parametrised
+    judgement = judge(replace(GOOD, **change), RULES, "lead", language)  # type: ignore[arg-type]  # parametrised
     assert (judgement.verdict, judgement.promotion) == (verdict, promotion)
     assert judgement.why
     assert "nan" not in judgement.why
@@ -54,9 +54,9 @@ def test_each_shortcoming(change: dict[str, object], verdict: str, promotion: st
 
 
 def test_too_little_is_said_with_its_figures() -> None:
-    judgement = too_little("few_outcomes", "en", rows=300, positives=10)
+    judgement = too_little("few_outcomes", "lead", "en", rows=300, positives=10)
     assert judgement.promotion == "refused"
-    assert "300 rows to learn from, 10 of them won" in judgement.why
+    assert "300 rows to learn from, 10 of them wins" in judgement.why
 
 
 def feature(name: str, signal: str | None, days: int | None, kind: str = "int") -> Feature:
@@ -73,17 +73,17 @@ FEATURES = (
 
 
 def test_generic_points_count_the_month() -> None:
-    rules = points_rules((), FEATURES)
+    rules = points_rules((), FEATURES, "lead")
     assert rules.name == "generic"
     assert [rule.feature for rule in rules.rules] == ["form_fill_count_30d"]
 
 
 def test_points_add_up_to_their_maximum() -> None:
-    rules = points_rules((PointsRule(feature="form_fill_count_7d", points=10, at_most=25),), FEATURES)
+    rules = points_rules((PointsRule(feature="form_fill_count_7d", points=10, at_most=25),), FEATURES, "lead")
     assert rules.points(pa.table({"form_fill_count_7d": [0, 2, 9, None]})).tolist() == [0, 20, 25, 0]
 
 
 def test_a_rule_on_nothing_is_refused_with_a_suggestion() -> None:
     wrong = (PointsRule(feature="form_fil_count_7d", points=1), PointsRule(feature="industry", points=1))
     with pytest.raises(ConfigurationError, match=r"2 faults.*did you mean 'form_fill_count_7d'.*category"):
-        points_rules(wrong, FEATURES)
+        points_rules(wrong, FEATURES, "lead")

@@ -84,7 +84,7 @@ def test_the_horizon_is_half_open(rows: Callable[..., Any], offset: timedelta, l
     spine = rows(person("c", "s"), won("c", "s", MARK + offset))
     at_mark = [row for row in spine.table.to_pylist() if row["as_of"] == MARK]
     assert [row["label"] for row in at_mark] == [label]
-    assert (at_mark[0]["deal_id"] is not None) is label
+    assert (at_mark[0]["outcome_id"] is not None) is label
 
 
 def test_only_rows_whose_horizon_has_passed(rows: Callable[..., Any]) -> None:
@@ -95,13 +95,13 @@ def test_only_rows_whose_horizon_has_passed(rows: Callable[..., Any]) -> None:
 def test_a_win_that_nobody_had_recorded_yet_is_left_out(rows: Callable[..., Any]) -> None:
     spine = rows(person("c", "s"), won("c", "s", MARK - DAY, recorded=MARK + DAY))
     assert MARK not in spine.table["as_of"].to_pylist()
-    assert spine.dropped_won_before == 1
+    assert spine.dropped_settled == 1
 
 
 def test_after_a_recorded_win_there_are_no_rows(rows: Callable[..., Any]) -> None:
     spine = rows(person("c", "s"), won("c", "s", MARK - 5 * DAY))
     assert MARK not in spine.table["as_of"].to_pylist()
-    assert spine.dropped_won_before == 0
+    assert spine.dropped_settled == 0
 
 
 def test_a_later_merge_gives_the_label_but_not_the_id(rows: Callable[..., Any]) -> None:
