@@ -93,7 +93,9 @@ def measure(customers: int, seed: int, out: Path) -> Quality:
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir(parents=True)
     simulate_company(home / "exports", customers=customers, seed=seed)
-    settings = load_settings(Path("conf/demo.yaml")).model_copy(update={"home": home})
+    demo = load_settings(Path("conf/demo.yaml"))
+    only = demo.models.model_copy(update={"churn": None, "lookalike": None})
+    settings = demo.model_copy(update={"home": home, "models": only, "segments": {}})
     workspace = Workspace(home)
     result = run_pipeline(settings, workspace, clock=SystemClock(), progress=SilentProgress())
     trained = result.models["lead"]

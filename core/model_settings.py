@@ -44,7 +44,6 @@ class ChurnLabel(LabelSettings):
 class LookalikeLabel(LabelSettings):
     """Somebody joins the seed within the horizon: the customers who were won, or those won with a large deal."""
 
-    horizon_days: int = Field(180, ge=1, le=3650)
     seed: Literal["won"] = "won"
     min_amount: float | None = Field(None, ge=0, description="Only deals worth at least so much make a seed customer.")
 
