@@ -25,7 +25,7 @@ from kizashi.stages import code_fingerprint, run_once, source_fingerprint
 from scoring.registry import CHAMPION, Registry
 from scoring.score import HOT_MODEL, ScoringResult, score_customers
 from serving.directory import DirectorySummary, publish_directory
-from training.spine import build_spine, scoring_moments
+from training.spine import build_spine, everyone_now, scoring_moments
 from training.train import TrainingResult, train_model
 
 
@@ -128,6 +128,9 @@ def features_stage(settings: Settings, workspace: Workspace, *, progress: Progre
     """Build every moment that training or scoring will ask for, then tell Feast and bring the newest online."""
     moments = [scoring_moments(settings, workspace, model) for model in settings.models.names]
     moments += [build_spine(settings, workspace, model).moments for model in settings.models.names]
+    if "lookalike" in settings.models.names:
+        # Any group may be imitated later, those who were won included.
+        moments.append(everyone_now(settings, workspace))
     build = build_features(settings, workspace, _distinct(moments), progress)
     apply_definitions(settings, workspace)
     materialise_online(settings, workspace, as_of_of(workspace), progress)

@@ -122,6 +122,24 @@ def scoring_moments(settings: Settings, workspace: Workspace, model: ModelName) 
     return eligible_customers(settings, workspace, model, candidates)
 
 
+def everyone_now(settings: Settings, workspace: Workspace) -> pa.Table:
+    """Everybody who may be profiled, won and anonymous people included, at the moment that the tables stand for.
+
+    Returns:
+        customer_id and as_of, sorted by customer_id.
+    """
+    now = _as_of(workspace)
+    people = workspace.read_table("customers", ["customer_id", "consent_profiling"])
+    connection = connect_duckdb()
+    try:
+        workspace.tables(connection)
+        moments = _customers_at(connection, [now], anonymous=True)
+    finally:
+        connection.close()
+    allowed = people.filter(people["consent_profiling"])["customer_id"]
+    return moments.filter(pc.is_in(moments["customer_id"], value_set=allowed.combine_chunks()))
+
+
 def _as_of(workspace: Workspace) -> datetime:
     workspace.current("customers")
     manifest = workspace.manifest("customers") or {}
