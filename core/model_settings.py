@@ -116,6 +116,11 @@ class ModelSettings(Frozen):
     estimator: EstimatorSettings = EstimatorSettings()
     points: tuple[PointsRule, ...] = ()
     promotion: PromotionSettings = PromotionSettings()
+    retrain_after_days: int = Field(
+        28,
+        ge=1,
+        description="How long a champion answers before a run trains anew; changed settings do so at once.",
+    )
 
 
 class LeadSettings(ModelSettings):

@@ -171,6 +171,16 @@ class Workspace:
             )
         return self.path(stage, str(manifest["generation"]))
 
+    def as_of(self) -> datetime:
+        """The moment (UTC) that the unified tables in force are scored for.
+
+        Raises:
+            MissingStageError: nothing was unified yet.
+        """
+        self.current("customers")
+        manifest = self.manifest("customers") or {}
+        return datetime.fromisoformat(str(manifest["as_of"]))
+
     def table_path(self, name: str) -> Path:
         """The Parquet file of a unified table of the generation in force."""
         return self.current("customers") / f"{TABLES[name].name}.parquet"

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -13,15 +13,17 @@ import pyarrow as pa
 from activation.alerts import raise_alerts
 from activation.segments import build_segments
 from core.clock import Clock
+from core.errors import ContractError
 from core.model_settings import ModelName
 from core.progress import Progress
 from core.settings import Settings
 from core.storage import Workspace, fingerprint
 from customers.unify import UnifySummary, unify_customers
 from features.build import FeatureBuild, build_features
+from features.catalog import service_of, service_schema
 from features.materialise import materialise_online
 from features.store import apply_definitions
-from kizashi.stages import code_fingerprint, run_once, source_fingerprint
+from kizashi.stages import code_fingerprint, last_result, run_once, source_fingerprint
 from scoring.registry import CHAMPION, Registry
 from scoring.score import HOT_MODEL, ScoringResult, score_customers
 from serving.directory import DirectorySummary, publish_directory
@@ -88,25 +90,23 @@ def run_pipeline(
             )
         trained: dict[ModelName, TrainingResult] = {}
         scored: dict[ModelName, ScoringResult] = {}
+        if _has_fitting_champion(settings, workspace, HOT_MODEL):
+            # By the model that saw yesterday, before another one may take over: whoever turned hot now did change.
+            with seconds.measure("score"):
+                _score_once(settings, workspace, HOT_MODEL, clock=clock, progress=progress)
+                raise_alerts(settings, workspace, HOT_MODEL, clock=clock)
         for model in settings.models.names:
             with seconds.measure("train"):
                 trained[model] = run_once(
                     workspace,
                     f"train-{model}",
                     inputs=_training_inputs(settings, workspace, model),
-                    outputs=("features",),
+                    outputs=(),
                     result=TrainingResult,
                     work=partial(train_model, settings, workspace, model, clock=clock, progress=progress),
                 )
             with seconds.measure("score"):
-                scored[model] = run_once(
-                    workspace,
-                    f"score-{model}",
-                    inputs=_scoring_inputs(settings, workspace, model),
-                    outputs=(f"scores/{model}",),
-                    result=ScoringResult,
-                    work=partial(score_stage, settings, workspace, model, clock=clock, progress=progress),
-                )
+                scored[model] = _score_once(settings, workspace, model, clock=clock, progress=progress)
         with seconds.measure("score"):
             run_once(
                 workspace,
@@ -117,6 +117,19 @@ def run_pipeline(
                 work=lambda: answers_stage(settings, workspace, clock=clock, progress=progress),
             )
     return RunResult(unified, trained, scored, seconds.seconds)
+
+
+def _score_once(
+    settings: Settings, workspace: Workspace, model: ModelName, *, clock: Clock, progress: Progress
+) -> ScoringResult:
+    return run_once(
+        workspace,
+        f"score-{model}",
+        inputs=_scoring_inputs(settings, workspace, model),
+        outputs=(f"scores/{model}",),
+        result=ScoringResult,
+        work=partial(score_stage, settings, workspace, model, clock=clock, progress=progress),
+    )
 
 
 def unify_stage(settings: Settings, workspace: Workspace, *, clock: Clock, progress: Progress) -> UnifySummary:
@@ -133,7 +146,7 @@ def features_stage(settings: Settings, workspace: Workspace, *, progress: Progre
         moments.append(everyone_now(settings, workspace))
     build = build_features(settings, workspace, _distinct(moments), progress)
     apply_definitions(settings, workspace)
-    materialise_online(settings, workspace, as_of_of(workspace), progress)
+    materialise_online(settings, workspace, workspace.as_of(), progress)
     return build
 
 
@@ -156,7 +169,7 @@ def answers_stage(settings: Settings, workspace: Workspace, *, clock: Clock, pro
 
 def _features_inputs(settings: Settings, workspace: Workspace) -> str:
     # How a model learns and is judged decides nothing about its rows.
-    later = {"split", "estimator", "points", "promotion"}
+    later = {"split", "estimator", "points", "promotion", "retrain_after_days"}
     rows = [(name, settings.models[name].model_dump(exclude=later)) for name in settings.models.names]
     customs = [source.people.custom for source in settings.sources if source.people]
     return fingerprint(
@@ -167,11 +180,43 @@ def _features_inputs(settings: Settings, workspace: Workspace) -> str:
 
 
 def _training_inputs(settings: Settings, workspace: Workspace, model: ModelName) -> str:
+    meaning = [source.model_dump_json() for source in settings.sources]
     return fingerprint(
-        workspace.current("features").name,
-        *(settings.models[model], settings.grades, settings.locale, bool(settings.tracking_uri)),
-        code_fingerprint("core", "features", "training", "scoring"),
+        _learned_from(settings, workspace, model),
+        settings.models[model].model_dump(exclude={"retrain_after_days"}),
+        *(settings.grades, settings.locale, bool(settings.tracking_uri)),
+        *(meaning, settings.features, settings.timezone, settings.consent, settings.survivorship),
+        code_fingerprint("core", "customers", "features", "training", "scoring"),
     )
+
+
+def _learned_from(settings: Settings, workspace: Workspace, model: ModelName) -> str:
+    """The generation of features to learn from: the newest, or that of the last training while its term lasts.
+
+    Another model each night would leave no two lists of scores that can be compared: no lead would ever be seen to
+    turn hot. Without a champion every run tries anew.
+    """
+    newest = workspace.current("features").name
+    last = last_result(workspace, f"train-{model}", TrainingResult)
+    if last is None or last.as_of is None or not _has_fitting_champion(settings, workspace, model):
+        return newest
+    term = timedelta(days=settings.models[model].retrain_after_days)
+    # A moment before the training would be scored by a model that knows what came after.
+    return last.generation if last.as_of <= workspace.as_of() < last.as_of + term else newest
+
+
+def _has_fitting_champion(settings: Settings, workspace: Workspace, model: ModelName) -> bool:
+    """Whether the model is wanted, has a champion, and that one reads the features that are configured now."""
+    if model not in settings.models.names:
+        return False
+    champion = Registry(settings, workspace).find(model, CHAMPION)
+    if champion is None:
+        return False
+    try:
+        champion.bundle.check(service_schema(settings, service_of(model)))
+    except ContractError:
+        return False
+    return True
 
 
 def _scoring_inputs(settings: Settings, workspace: Workspace, model: ModelName) -> str:
@@ -191,13 +236,6 @@ def _answers_inputs(settings: Settings, workspace: Workspace) -> str:
         *(settings.activation, settings.segments, settings.consent, settings.locale),
         code_fingerprint("core", "features", "serving", "activation"),
     )
-
-
-def as_of_of(workspace: Workspace) -> datetime:
-    """The moment that the unified tables in force are scored for."""
-    workspace.current("customers")
-    manifest = workspace.manifest("customers") or {}
-    return datetime.fromisoformat(str(manifest["as_of"]))
 
 
 def _distinct(tables: list[pa.Table]) -> pa.Table:

@@ -53,6 +53,14 @@ def run_once(
     return done
 
 
+def last_result(workspace: Workspace, name: str, result: type[Result]) -> Result | None:
+    """What the stage returned when it was last done, whatever has changed since; None when it never was."""
+    record = workspace.path("runs", f"{name}.json")
+    if not record.exists():
+        return None
+    return TypeAdapter(result).validate_python(json.loads(record.read_text(encoding="utf-8"))["result"])
+
+
 def _generations(workspace: Workspace, stages: tuple[str, ...]) -> dict[str, Any]:
     return {stage: (workspace.manifest(stage) or {}).get("generation") for stage in stages}
 

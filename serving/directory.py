@@ -4,7 +4,6 @@ import json
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -94,7 +93,6 @@ def publish_directory(settings: Settings, workspace: Workspace, progress: Progre
         MissingStageError: nothing was unified, or the feature definitions were not applied.
     """
     table = _people(settings, workspace)
-    manifest = workspace.manifest("customers") or {}
     people = [
         json.dumps([customer_id, state, models], ensure_ascii=False, separators=(",", ":"))
         for customer_id, state, models in zip(
@@ -106,7 +104,7 @@ def publish_directory(settings: Settings, workspace: Workspace, progress: Progre
         for system, source_id in zip(table["system"].to_pylist(), table["source_id"].to_pylist(), strict=True)
     ]
     online = pa.table({"record": pa.array(keys, pa.string()), "person": pa.array(people, pa.string())})
-    publish_records(settings, workspace, online, datetime.fromisoformat(str(manifest["as_of"])), progress)
+    publish_records(settings, workspace, online, workspace.as_of(), progress)
     _publish_database(settings, workspace, table, progress or SilentProgress())
     return DirectorySummary(table.num_rows, len(set(table["customer_id"].to_pylist())))
 

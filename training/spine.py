@@ -79,7 +79,7 @@ def build_spine(settings: Settings, workspace: Workspace, model: ModelName) -> S
     """
     rules = settings.models[model]
     maturity = timedelta(days=rules.label.maturity_days)
-    now = _as_of(workspace)
+    now = workspace.as_of()
     connection = connect_duckdb()
     try:
         workspace.tables(connection)
@@ -112,7 +112,7 @@ def scoring_moments(settings: Settings, workspace: Workspace, model: ModelName) 
     Returns:
         customer_id and as_of, sorted by customer_id.
     """
-    now = _as_of(workspace)
+    now = workspace.as_of()
     connection = connect_duckdb()
     try:
         workspace.tables(connection)
@@ -128,7 +128,7 @@ def everyone_now(settings: Settings, workspace: Workspace) -> pa.Table:
     Returns:
         customer_id and as_of, sorted by customer_id.
     """
-    now = _as_of(workspace)
+    now = workspace.as_of()
     people = workspace.read_table("customers", ["customer_id", "consent_profiling"])
     connection = connect_duckdb()
     try:
@@ -138,12 +138,6 @@ def everyone_now(settings: Settings, workspace: Workspace) -> pa.Table:
         connection.close()
     allowed = people.filter(people["consent_profiling"])["customer_id"]
     return moments.filter(pc.is_in(moments["customer_id"], value_set=allowed.combine_chunks()))
-
-
-def _as_of(workspace: Workspace) -> datetime:
-    workspace.current("customers")
-    manifest = workspace.manifest("customers") or {}
-    return datetime.fromisoformat(str(manifest["as_of"]))
 
 
 def _candidates(

@@ -69,6 +69,8 @@ class TrainingResult:
         calibrated_on: `later` or `circles`, see `training.estimator.HeldOut`.
         parts: `development` and `test`.
         data: fingerprint of everything the model was trained on.
+        as_of: the moment (UTC) that the unified tables stood for; None in the records of earlier releases.
+        generation: of the features that were learned from.
     """
 
     version: str
@@ -96,6 +98,8 @@ class TrainingResult:
     calibrated_on: str = "-"
     parts: dict[str, PartSummary] = field(default_factory=dict)
     data: str = "-"
+    as_of: datetime | None = None
+    generation: str = "-"
 
 
 def train_model(
@@ -122,11 +126,19 @@ def train_model(
         ContractError: features are not those that the configuration describes.
         MissingStageError: the tables or features are missing.
     """
+    as_of, generation = workspace.as_of(), workspace.current("features").name
+    result = _train(settings, workspace, model, clock, progress or SilentProgress())
+    return replace(result, as_of=as_of, generation=generation)
+
+
+def _train(
+    settings: Settings, workspace: Workspace, model: ModelName, clock: Clock, progress: Progress
+) -> TrainingResult:
     rules = settings.models[model]
     schema = service_schema(settings, service_of(model))
     points = points_rules(rules.points, schema.features, model)
     gap = gap_of(rules.split, timedelta(days=rules.label.maturity_days))
-    with (progress or SilentProgress()).task(f"train {model}", _STEPS) as advance:
+    with progress.task(f"train {model}", _STEPS) as advance:
         spine = build_spine(settings, workspace, model)
         advance()
         try:
