@@ -16,7 +16,7 @@ from serving.runtime import Runtime
 
 def create_app(runtime: Runtime | None = None) -> FastAPI:
     """The application; `app.state.runtime` may be given later, until then requests are answered with 503."""
-    app = FastAPI(title="Kizashi", version="1", docs_url=None, redoc_url=None)
+    app = FastAPI(title="Kizashi", version="1", docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.runtime = runtime
     install_problems(app)
     app.include_router(score_routes.router)

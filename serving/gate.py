@@ -1,5 +1,6 @@
 """Around every request: no body beyond the limit, careful headers, and a count of what was asked."""
 
+import asyncio
 import time
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -9,6 +10,8 @@ from serving.metrics import Metrics
 from serving.problems import problem
 
 BODY_LIMIT = 4 * 1024 * 1024
+# Less than the service allows for a whole request: whoever stops sending is told so, it is no fault of the server.
+BODY_SECONDS = 20.0
 # A client that is still sending cannot read an answer: so much is taken and thrown away before it is refused.
 _DRAINED = 64 * 1024 * 1024
 _HEADERS = {
@@ -24,10 +27,11 @@ class RequestGate:
     The whole body is read before the application sees the request, so that one beyond the limit never reaches it.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, limit: int = BODY_LIMIT) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, limit: int = BODY_LIMIT, seconds: float = BODY_SECONDS) -> None:
         self._app = app
         self._metrics = metrics
         self._limit = limit
+        self._seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -47,7 +51,13 @@ class RequestGate:
             await send(message)
 
         try:
-            body = await self._body(scope, receive)
+            try:
+                async with asyncio.timeout(self._seconds):
+                    body = await self._body(scope, receive)
+            except TimeoutError:
+                refusal = problem(408, f"the body did not arrive within {self._seconds:g} seconds")
+                await refusal(scope, receive, guarded_send)
+                return
             if body is None:
                 refusal = problem(413, f"the body is larger than {self._limit // 1024 // 1024} MiB")
                 await refusal(scope, receive, guarded_send)

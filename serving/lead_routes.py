@@ -11,6 +11,7 @@ from serving.alerts import Verdict, acknowledge, give_feedback
 from serving.authorisation import Parts, SalesCaller
 from serving.leads import HotLead, hot_leads
 from serving.messages import (
+    CLEAN,
     AcknowledgeRequest,
     AlertStateAnswer,
     FeedbackRequest,
@@ -22,7 +23,7 @@ from serving.problems import PROBLEM_RESPONSES
 from serving.score_routes import chosen_language, configured_model
 
 router = APIRouter(prefix="/v1", tags=["sales"], responses=PROBLEM_RESPONSES)
-AlertId = Annotated[str, Path(min_length=1, max_length=36, pattern=r"^[^\x00-\x1f\x7f]*$")]
+AlertId = Annotated[str, Path(min_length=1, max_length=36, pattern=CLEAN)]
 
 
 @router.get("/leads/hot", response_model=LeadsAnswer)

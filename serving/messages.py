@@ -5,10 +5,10 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 # Neither control characters nor anything that a database refuses.
-_CLEAN = r"^[^\x00-\x1f\x7f]*$"
-SystemName = Annotated[str, Field(min_length=1, max_length=128, pattern=_CLEAN, examples=["marketo"])]
-RecordId = Annotated[str, Field(min_length=1, max_length=512, pattern=_CLEAN, examples=["1001"])]
-ModelText = Annotated[str, Field(min_length=1, max_length=64, pattern=_CLEAN, examples=["lead"])]
+CLEAN = r"^[^\x00-\x1f\x7f]*$"
+SystemName = Annotated[str, Field(min_length=1, max_length=128, pattern=CLEAN, examples=["marketo"])]
+RecordId = Annotated[str, Field(min_length=1, max_length=512, pattern=CLEAN, examples=["1001"])]
+ModelText = Annotated[str, Field(min_length=1, max_length=64, pattern=CLEAN, examples=["lead"])]
 LanguageText = Annotated[
     str, Field(pattern="^(ja|en|)$", description="ja or en; empty: the configured language.", examples=["ja"])
 ]
@@ -43,7 +43,7 @@ class BatchRequest(_Request):
 class AcknowledgeRequest(_Request):
     """Who takes care of the lead; empty: the name of the key."""
 
-    by: Annotated[str, Field(max_length=255, pattern=_CLEAN)] = ""
+    by: Annotated[str, Field(max_length=255, pattern=CLEAN)] = ""
 
 
 class FeedbackRequest(_Request):
@@ -52,7 +52,7 @@ class FeedbackRequest(_Request):
     feedback: Annotated[
         str, Field(pattern="^(useful|not_useful|already_known)$", description="useful, not_useful or already_known")
     ]
-    note: Annotated[str, Field(max_length=2000)] = ""
+    note: Annotated[str, Field(max_length=2000, pattern=r"^[^\x00]*$")] = ""
 
 
 class ScoreAnswer(BaseModel):

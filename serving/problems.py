@@ -27,6 +27,7 @@ PROBLEM_RESPONSES: dict[int | str, dict[str, object]] = {
         (401, "No key, or a wrong one."),
         (403, "The key lacks the scope."),
         (404, "Not found."),
+        (408, "The body did not arrive in time."),
         (413, "The body is too large."),
         (422, "The request is not as described."),
         (503, "What is needed to answer cannot be reached; try again later."),

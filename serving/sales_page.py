@@ -14,6 +14,7 @@ from scoring.reasons import Language
 from serving.alerts import acknowledge
 from serving.authorisation import Parts
 from serving.leads import hot_leads
+from serving.messages import CLEAN
 from serving.page_texts import PAGE_TEXTS
 from serving.runtime import Runtime
 from serving.sessions import LIFETIME, Login
@@ -87,7 +88,7 @@ def log_out(request: Request, parts: Parts, form_token: Annotated[str, Form(max_
 def take_lead(
     request: Request,
     parts: Parts,
-    alert_id: Annotated[str, Form(max_length=36)] = "",
+    alert_id: Annotated[str, Form(max_length=36, pattern=CLEAN)] = "",
     form_token: Annotated[str, Form(max_length=200)] = "",
 ) -> Response:
     """Say "I take care" of a lead."""

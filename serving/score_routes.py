@@ -11,7 +11,15 @@ from scoring.flat_answer import FlatAnswer
 from scoring.reasons import Language
 from serving.authorisation import Parts, ScoreCaller
 from serving.directory import Reference
-from serving.messages import BatchAnswer, BatchRequest, LanguageText, ScoreAnswer, ScoreRequest
+from serving.messages import (
+    BatchAnswer,
+    BatchRequest,
+    LanguageText,
+    RecordId,
+    ScoreAnswer,
+    ScoreRequest,
+    SystemName,
+)
 from serving.problems import PROBLEM_RESPONSES
 from serving.runtime import Runtime
 
@@ -37,8 +45,8 @@ def score_batch(asked: BatchRequest, parts: Parts, caller: ScoreCaller) -> JSONR
 @router.get("/{model}/{system}/{id:path}", response_model=ScoreAnswer)
 def look_up(
     model: str,
-    system: Annotated[str, Path(max_length=128)],
-    id: Annotated[str, Path(max_length=512)],  # noqa: A002 - the name that callers see in the interface
+    system: Annotated[SystemName, Path()],
+    id: Annotated[RecordId, Path()],  # noqa: A002 - the name that callers see in the interface
     parts: Parts,
     caller: ScoreCaller,
     lang: Annotated[LanguageText, Query()] = "",

@@ -45,6 +45,17 @@ class _Mounted:
 _mounted = _Mounted()
 
 
+class _LineBreaks:
+    """BentoML's router matches no path with a line break and answers in its own form; the application answers it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app = _mounted if "\n" in scope.get("path", "") else self._app
+        await app(scope, receive, send)
+
+
 @bentoml.service(
     name="kizashi",
     workers=1,
@@ -84,3 +95,6 @@ class Kizashi:
     def close(self) -> None:
         """Give all connections back."""
         self._runtime.close()
+
+
+Kizashi.add_asgi_middleware(_LineBreaks)
