@@ -1,4 +1,4 @@
-"""What sales sees of the alerts and does with them: the list, the acknowledgement, the verdict."""
+"""The alerts as they stand, with the names of those they are about."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,16 +6,13 @@ from datetime import datetime
 from typing import Literal
 
 import pyarrow.compute as pc
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from core.alert_tables import Alert
-from core.clock import Clock
-from core.errors import NotFoundError
 from core.storage import Workspace
 
 State = Literal["open", "acknowledged", "held", "withdrawn"]
-Verdict = Literal["useful", "not_useful", "already_known"]
 
 
 @dataclass(frozen=True)
@@ -77,46 +74,6 @@ def list_alerts(
         alerts = list(session.scalars(query))
         names = _names(workspace, [alert.customer_id for alert in alerts])
         return tuple(_view(alert, names) for alert in alerts)
-
-
-def acknowledge(engine: Engine, workspace: Workspace, alert_id: str, by: str, *, clock: Clock) -> AlertView:
-    """Somebody takes care of the lead. Who said so first stays on record; saying it again changes nothing.
-
-    Raises:
-        NotFoundError: there is no such alert.
-    """
-    with Session(engine) as session, session.begin():
-        # One statement decides between two people who press the button at the same time.
-        session.execute(
-            update(Alert)
-            .where(Alert.alert_id == alert_id, Alert.state.in_(("open", "held")))
-            .values(state="acknowledged", acknowledged_at=clock.now(), acknowledged_by=by)
-        )
-        return _found(session, workspace, alert_id)
-
-
-def give_feedback(
-    engine: Engine, workspace: Workspace, alert_id: str, verdict: Verdict, note: str = "", *, clock: Clock
-) -> AlertView:
-    """What sales thinks of the alert; a later verdict takes the place of an earlier one.
-
-    Raises:
-        NotFoundError: there is no such alert.
-    """
-    with Session(engine) as session, session.begin():
-        session.execute(
-            update(Alert)
-            .where(Alert.alert_id == alert_id)
-            .values(feedback=verdict, feedback_note=note or None, feedback_at=clock.now())
-        )
-        return _found(session, workspace, alert_id)
-
-
-def _found(session: Session, workspace: Workspace, alert_id: str) -> AlertView:
-    alert = session.get(Alert, alert_id)
-    if alert is None:
-        raise NotFoundError("there is no such alert", "an id from `kizashi alerts list`", "look it up there")
-    return _view(alert, _names(workspace, [alert.customer_id]))
 
 
 def _names(workspace: Workspace, customer_ids: Sequence[str]) -> dict[str, tuple[str, str]]:

@@ -12,6 +12,8 @@ import pytest
 from core.storage import Workspace, write_parquet
 from core.tables import TABLES
 
+# Parts that the tests of several folders share.
+pytest_plugins = ("tests.browser", "tests.databases", "tests.receiver")
 Rows = list[dict[str, Any]]
 
 

@@ -1,30 +1,25 @@
 """People, scores and receivers for the tests of alerts, on SQLite and on PostgreSQL."""
 
 import base64
-import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pyarrow as pa
 import pytest
-from sqlalchemy import create_engine, text
-from sqlalchemy.exc import OperationalError
 
 import core.alert_tables  # noqa: F401 - makes its tables known before a database is opened
 from core.activation_settings import ActivationSettings
 from core.settings import Settings
 from core.storage import Workspace, write_parquet
+from tests.receiver import Receiver
 
 # 10:00 in Tokyo: an hour or two later it is still the same business day.
 START = datetime(2026, 3, 2, 1, tzinfo=UTC)
 SECRET = "whsec_" + base64.b64encode(b"k" * 32).decode()
 OTHER_SECRET = "whsec_" + base64.b64encode(b"o" * 32).decode()
-POSTGRES = "postgresql+psycopg://postgres@127.0.0.1:5432/test"
 
 
 @dataclass
@@ -40,91 +35,9 @@ class SteppingClock:
         self.moment += timedelta(**span)
 
 
-@dataclass
-class Received:
-    """One request as it arrived."""
-
-    path: str
-    headers: dict[str, str]
-    body: str
-
-
-@dataclass
-class Receiver:
-    """A real HTTP server on 127.0.0.1: answers as scripted, then 200."""
-
-    script: list[tuple[int, dict[str, str]]] = field(default_factory=list)
-    received: list[Received] = field(default_factory=list)
-    url: str = ""
-    on_request: Callable[[], None] | None = None
-
-
-def serve(receiver: Receiver) -> ThreadingHTTPServer:
-    lock = threading.Lock()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-            with lock:
-                receiver.received.append(Received(self.path, dict(self.headers.items()), body))
-                status, headers = receiver.script.pop(0) if receiver.script else (200, {})
-            if receiver.on_request is not None:
-                receiver.on_request()
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    receiver.url = f"http://127.0.0.1:{server.server_address[1]}/hook"
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-    return server
-
-
-@pytest.fixture
-def make_receiver() -> Iterator[Callable[..., Receiver]]:
-    servers = []
-
-    def make(*script: tuple[int, dict[str, str]]) -> Receiver:
-        receiver = Receiver(list(script))
-        servers.append(serve(receiver))
-        return receiver
-
-    yield make
-    for server in servers:
-        server.shutdown()
-        server.server_close()
-
-
 @pytest.fixture
 def clock() -> SteppingClock:
     return SteppingClock()
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def database_url(request: pytest.FixtureRequest) -> Iterator[str | None]:
-    """None for SQLite in the workspace, and a schema of its own on a PostgreSQL server."""
-    if request.param == "sqlite":
-        yield None
-        return
-    schema = f"kizashi_{uuid4().hex}"
-    engine = create_engine(POSTGRES)
-    try:
-        with engine.begin() as connection:
-            connection.execute(text(f"CREATE SCHEMA {schema}"))
-    except OperationalError:
-        engine.dispose()
-        pytest.skip("no PostgreSQL answers at 127.0.0.1:5432")
-    try:
-        yield f"{POSTGRES}?options=-csearch_path%3D{schema}"
-    finally:
-        with engine.begin() as connection:
-            connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))
-        engine.dispose()
 
 
 @pytest.fixture
