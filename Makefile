@@ -11,7 +11,7 @@ export BENTOML_DO_NOT_TRACK = true
 export MLFLOW_DISABLE_TELEMETRY = true
 export FEAST_USAGE = False
 
-.PHONY: help demo test check format serve bench clean
+.PHONY: help demo test check format serve bento bench clean
 .DEFAULT_GOAL := help
 
 help: ## list the tasks
@@ -36,6 +36,9 @@ format: .venv/.dev ## rewrite the code in the agreed format
 
 serve: .venv/.demo ## answer lookups over HTTP from the demo's workspace
 	@$(BIN)/kizashi serve
+
+bento: .venv/.demo ## build the service as a Bento (docs/serving.md)
+	@$(BIN)/bentoml build -f bentofile.yaml -o tag .
 
 bench: .venv/.dev ## measure against the oracle, the baselines and the limits
 	@$(BIN)/python -m benchmarks
