@@ -97,4 +97,4 @@ class Kizashi:
         self._runtime.close()
 
 
-Kizashi.add_asgi_middleware(_LineBreaks)
+Kizashi.add_asgi_middleware(_LineBreaks)  # type: ignore[attr-defined]  # the decorator returns a service of BentoML
