@@ -135,12 +135,14 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
 
 
 def write_config(folder: Path, crm: Receiver, chat: Receiver) -> Path:
-    """The demo's configuration, with cuts that suit a small company and two channels."""
+    """The demo's configuration for the lead model alone, with cuts that suit a small company and two channels."""
     here = {"kind": "webhook", "secret_env": "STORY_SECRET", "allow_http": True, "allow_private_addresses": True}
     channels = [{**here, "name": "crm", "url": crm.url}, {**here, "name": "chat", "url": chat.url}]
     content = {
-        "extends": str(ROOT / "conf" / "demo.yaml"),
+        **yaml.safe_load((ROOT / "conf" / "demo.yaml").read_text(encoding="utf-8")),
         "home": str(folder / "home"),
+        "models": {"lead": {}},
+        "segments": {},
         "hot": {"enter": 0.15, "leave": 0.1},
         "activation": {"channels": channels},
     }
