@@ -276,7 +276,7 @@ def test_sales_sees_and_takes_the_lead_in_both_languages(story: Story, open_page
         assert "ホットリード" in page.text("h1")
         for shown in (*told["ja"]["reasons"], f"{100 * told['ja']['probability']:.0f}", str(told["ja"]["score"])):
             assert shown in page.text(card)
-        show(page, card, "hot-leads-ja.png")
+        show(page, card, "turned-hot-ja.png")
         page.call("POST", f"{page.find(f'{card} footer button')[0]}/click")
         page.call("POST", "/refresh")
         assert page.find(f"{card} footer button") == []
@@ -285,7 +285,7 @@ def test_sales_sees_and_takes_the_lead_in_both_languages(story: Story, open_page
         assert "Hot leads" in page.text("h1")
         assert all(reason in page.text(card) for reason in told["en"]["reasons"])
         assert "Taken care of by 佐藤" in page.text(card)
-        show(page, card, "hot-leads-en.png")
+        show(page, card, "turned-hot-en.png")
     finally:
         server.terminate()
         server.wait(60)
