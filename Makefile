@@ -11,7 +11,7 @@ export BENTOML_DO_NOT_TRACK = true
 export MLFLOW_DISABLE_TELEMETRY = true
 export FEAST_USAGE = False
 
-.PHONY: help demo test check format serve bento bench clean
+.PHONY: help demo test check format serve notebook bento bench clean
 .DEFAULT_GOAL := help
 
 help: ## list the tasks
@@ -40,6 +40,9 @@ serve: .venv/.demo ## answer lookups over HTTP from the demo's workspace
 bento: .venv/.demo ## build the service as a Bento (docs/serving.md)
 	@$(BIN)/bentoml build -f bentofile.yaml -o tag .
 
+notebook: .venv/.notebooks ## open JupyterLab on the notebooks (prints its URL; ARGS=--no-browser on a server)
+	@$(BIN)/jupyter lab $(ARGS) notebooks
+
 bench: .venv/.dev ## measure against the oracle, the baselines and the limits
 	@$(BIN)/python -m benchmarks
 
@@ -56,6 +59,11 @@ clean: ## remove the environment and all workspaces
 	@echo "Setting up the environment in .venv/ ..."
 	@$(SYNC)
 	@touch $@
+
+.venv/.notebooks: pyproject.toml uv.lock $(if $(findstring .uv/,$(UV)),.uv/bin/uv)
+	@echo "Setting up the environment with JupyterLab in .venv/ ..."
+	@$(SYNC) --extra notebooks
+	@touch $@ .venv/.demo
 
 .venv/.dev: pyproject.toml uv.lock $(if $(findstring .uv/,$(UV)),.uv/bin/uv)
 	@echo "Setting up the environment with the development tools in .venv/ ..."

@@ -36,6 +36,10 @@ class KizashiError(Exception):
             parts.append(self.next_step)
         return "; ".join(parts) + "."
 
+    def _render_traceback_(self) -> list[str]:
+        """What IPython prints instead of a traceback: whoever works in a notebook needs the sentence alone."""
+        return [f"{type(self).__name__}: {self.sentence}"]
+
 
 class ConfigurationError(KizashiError):
     """The configuration, the environment or the command's arguments are wrong."""

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -84,8 +84,10 @@ def connect_duckdb(threads: int | None = None) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(":memory:")
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute("SET autoinstall_known_extensions = false")
-    # Progress is ours to show; DuckDB would draw bars of its own on stdout.
-    connection.execute("SET enable_progress_bar = false")
+    # Progress is ours to show; DuckDB would draw bars of its own on stdout. In a notebook without ipywidgets, where it
+    # could draw none, it refuses the setting.
+    with suppress(duckdb.InvalidInputException):
+        connection.execute("SET enable_progress_bar = false")
     if threads is not None:
         connection.execute(f"SET threads = {int(threads)}")
     return connection

@@ -33,13 +33,22 @@ class Job:
         Raises:
             ConfigurationError: the configuration has no such model.
         """
-        from core.errors import ConfigurationError
+        return configured_model(self.settings, name)
 
-        model = self.settings.models.find(name)
-        if model is None:
-            known = ", ".join(self.settings.models.names)
-            raise ConfigurationError(f"the model {name!r} is not configured", f"one of {known}", "name one of them")
-        return model
+
+def configured_model(settings: "Settings", name: str) -> "ModelName":
+    """The configured model of that name.
+
+    Raises:
+        ConfigurationError: the configuration has no such model.
+    """
+    from core.errors import ConfigurationError
+
+    model = settings.models.find(name)
+    if model is None:
+        known = ", ".join(settings.models.names)
+        raise ConfigurationError(f"the model {name!r} is not configured", f"one of {known}", "name one of them")
+    return model
 
 
 def open_job(config: Path, json: bool) -> Job:

@@ -1,4 +1,4 @@
-"""What the command line says to people, in Japanese and in English."""
+"""What the command line and pictures say to people, in Japanese and in English."""
 
 from typing import Literal
 
@@ -89,6 +89,25 @@ TEXTS: dict[str, Label] = {
         ja="採用されたモデルがまだないため、確率は示しません。",
         en="No model was ever promoted, so no probability is given.",
     ),
+    "plot_scores": Label(ja="{count:,} 人の確率の分布", en="How the probabilities of {count:,} people are spread"),
+    "plot_chance": Label(ja="{days} 日以内の{chance}(対数目盛)", en="{chance} within {days} days (log scale)"),
+    "plot_people": Label(ja="人数", en="people"),
+    "plot_enter": Label(ja="ホットになる {cut:.0%}({count:,} 人がホット)", en="turns hot at {cut:.0%} ({count:,} hot)"),
+    "plot_grade": Label(ja="評価 {grade}({count:,} 人)", en="grade {grade} ({count:,})"),
+    "plot_importance": Label(ja="何がスコアを動かしているか", en="What moves the scores"),
+    "plot_importance_axis": Label(
+        ja="影響の大きさの平均(対数オッズ、{count:,} 人)", en="mean size of the effect, log-odds, over {count:,} people"
+    ),
+    "plot_explanation": Label(
+        ja="出発点 {base:.1%} から {probability:.1%} へ(スコア {score}、評価 {grade})",
+        en="From {base:.1%} to {probability:.1%} (score {score}, grade {grade})",
+    ),
+    "plot_timeline": Label(ja="{customer} の歩み", en="The story of {customer}"),
+    "plot_deal": Label(ja="商談({outcome})", en="deal ({outcome})"),
+    "plot_won": Label(ja="受注", en="won"),
+    "plot_lost": Label(ja="失注", en="lost"),
+    "plot_open": Label(ja="進行中", en="open"),
+    "plot_unanswered": Label(ja="回答の記録なし", en="nothing was answered yet"),
 }
 
 # The titles that the stages give to their work.

@@ -149,6 +149,17 @@ def last_answer(engine: Engine, model: str, customer_id: str) -> Answer | None:
         return session.scalars(query).first()
 
 
+def answers_about(engine: Engine, model: str, customer_id: str) -> list[Answer]:
+    """Every answer that was logged about a person, oldest first."""
+    query = (
+        select(Answer)
+        .where(Answer.model == model, Answer.customer_id == customer_id)
+        .order_by(Answer.features_as_of, Answer.answer_id)
+    )
+    with Session(engine, expire_on_commit=False) as session:
+        return list(session.scalars(query))
+
+
 def week_before(as_of: datetime) -> datetime:
     """The moment that `delta_7d` compares with."""
     return as_of - timedelta(days=7)

@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +17,9 @@ from scoring.calibration import Calibrator
 from scoring.encoding import FeatureColumn, Matrix, encode
 from scoring.grades import Support, engagement_of, fit_of, grade_of, score_of
 from scoring.trees import Trees
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Floats = NDArray[np.float64]
 FORMAT = 1
@@ -39,7 +42,7 @@ class Reference:
     engagement: tuple[float, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ModelBundle:
     """Everything that is needed to score, and nothing that training alone needs.
 
@@ -69,6 +72,13 @@ class ModelBundle:
     horizon_days: int
     trained_until: str
     trees: Trees = field(compare=False)
+
+    def __repr__(self) -> str:
+        return (
+            f"{self.model} model: {self.trees.count} trees over {len(self.columns)} columns of {self.service}, "
+            f"outcome within {self.horizon_days} days, base rate {self.base_rate:.1%}, "
+            f"developed on moments up to {self.trained_until[:10]}"
+        )
 
     @property
     def content(self) -> str:
@@ -125,8 +135,9 @@ class ModelBundle:
             "train the model again or restore the feature settings",
         )
 
-    def encode(self, table: pa.Table) -> Matrix:
-        """The feature rows as the trees read them."""
+    def encode(self, rows: "pa.Table | pd.DataFrame") -> Matrix:
+        """The feature rows as the trees read them; columns may be in any order, and more than these."""
+        table = rows if isinstance(rows, pa.Table) else pa.Table.from_pandas(rows, preserve_index=False)
         return encode(table, self.columns)
 
     def predict_margin(self, matrix: Matrix) -> Floats:

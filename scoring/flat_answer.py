@@ -34,15 +34,16 @@ def flat_answers(
     The arguments are those of `scoring.score.score_rows`; both lists are in the order of `rows`.
     """
     scored, table = score_rows(settings, model, champion, rows, features, last, before, now, language)
-    answers = [
-        {
-            **empty_answer("ok", model, row["customer_id"], now, champion.version),
-            **{key: value for key, value in row.items() if key not in ("as_of", "scored_at")},
-            "features_as_of": iso(row["as_of"]),
-        }
-        for row in table.to_pylist()
-    ]
-    return answers, scored
+    return [flat_answer(row) for row in table.to_pylist()], scored
+
+
+def flat_answer(row: Mapping[str, Any]) -> FlatAnswer:
+    """One row in the columns of `scoring.score.SCORES_SCHEMA` as an answer."""
+    blank = empty_answer(row["status"], row["model"], row["customer_id"], row["scored_at"], row["model_version"])
+    if row["status"] != "ok":
+        return blank
+    told = {key: value for key, value in row.items() if key in blank and key != "scored_at"}
+    return {**blank, **told, "features_as_of": iso(row["as_of"])}
 
 
 def empty_answer(status: str, model: str, customer_id: str, now: datetime, version: str) -> FlatAnswer:

@@ -18,6 +18,7 @@ import mlflow.artifacts
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 
+from core.errors import NotFoundError
 from core.model_settings import ModelName
 from core.settings import Settings
 from core.storage import Workspace
@@ -38,18 +39,22 @@ def registered_name(model: ModelName) -> str:
     return f"kizashi-{model}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Registered:
     """A model version in the registry."""
 
     version: str
     bundle: ModelBundle
 
+    def __repr__(self) -> str:
+        return f"version {self.version} of the {self.bundle!r}"
+
 
 class Registry:
     """The tracking server and model registry of one workspace.
 
     Attributes:
+        uri: where the server is.
         client: MLflow's own, bound to the workspace's server, so that no global state of the library is touched.
     """
 
@@ -62,7 +67,7 @@ class Registry:
             folder.mkdir(parents=True, exist_ok=True)
             uri = f"sqlite:///{folder / 'mlflow.db'}"
             self.artifacts = (folder / "artifacts").as_uri()
-        self._uri = uri
+        self.uri = uri
         self._cache = workspace.path("models")
         with quiet_mlflow():
             self.client = MlflowClient(tracking_uri=uri, registry_uri=uri)
@@ -73,6 +78,26 @@ class Registry:
             named = self.client.search_registered_models(filter_string=f"name = '{registered_name(model)}'")
             version = named[0].aliases.get(alias) if named else None
         return None if version is None else self.load(model, str(version))
+
+    def named(self, model: ModelName, version: str) -> Registered:
+        """The version of an alias (`champion`, `challenger`) or number.
+
+        Raises:
+            NotFoundError: there is no such version.
+        """
+        found = self.find(model, version)
+        if found is None and version.isdecimal():
+            with quiet_mlflow():
+                known = self.client.search_model_versions(f"name = '{registered_name(model)}'")
+            if version in {str(listed.version) for listed in known}:
+                found = self.load(model, version)
+        if found is None:
+            raise NotFoundError(
+                f"the {model} model has no version {version!r}",
+                "a version number, or an alias such as champion",
+                f"train a model that deserves it (`kizashi train {model}`)",
+            )
+        return found
 
     def load(self, model: ModelName, version: str, schema: ServiceSchema | None = None) -> Registered:
         """One version by its number.
@@ -94,7 +119,7 @@ class Registry:
         if not (kept / "MLmodel").exists():
             with TemporaryDirectory(dir=_made(self._cache)) as beside:
                 fetched = mlflow.artifacts.download_artifacts(
-                    artifact_uri=source.geturl(), dst_path=beside, tracking_uri=self._uri
+                    artifact_uri=source.geturl(), dst_path=beside, tracking_uri=self.uri
                 )
                 Path(fetched).rename(kept)
         return kept

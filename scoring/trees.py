@@ -26,6 +26,11 @@ class Trees:
         """How many columns a row has."""
         return int(self._booster.num_feature())
 
+    @property
+    def count(self) -> int:
+        """How many trees there are."""
+        return int(self._booster.num_trees())
+
     def margin(self, matrix: Matrix) -> Floats:
         """Raw log-odds of each row, shape (rows,)."""
         if len(matrix) == 0:

@@ -69,6 +69,21 @@ class Person:
     state: str
     models: tuple[str, ...]
 
+    def refusal(self, model: str, has_champion: bool) -> str | None:
+        """The status of somebody who has no score of their own, or None.
+
+        Whoever refused profiling, or is no candidate for this model (won already, for the lead model), is `excluded`;
+        somebody whose name nobody knows yet has too little evidence for a model that asks for names, and so has
+        everybody while no model was ever promoted.
+        """
+        if self.state == "excluded":
+            return "excluded"
+        if not has_champion:
+            return "insufficient"
+        if model in self.models:
+            return None
+        return "insufficient" if self.state == "anonymous" else "excluded"
+
 
 @dataclass(frozen=True)
 class DirectorySummary:

@@ -54,7 +54,9 @@ class Lookup:
         """
         people = self._directory.find(references)
         champion = self._champions.of(model)
-        scorable = sorted({person.customer_id for person in people.values() if self._refusal(model, person) is None})
+        scorable = sorted(
+            {person.customer_id for person in people.values() if person.refusal(model, champion is not None) is None}
+        )
         scored = self._scored(model, champion, scorable, language) if champion is not None else {}
         return [
             {
@@ -65,27 +67,13 @@ class Lookup:
             for reference in references
         ]
 
-    def _refusal(self, model: ModelName, person: Person) -> str | None:
-        """The status of somebody who has no score of their own, or None.
-
-        Whoever refused profiling, or is no candidate for this model (won already, for the lead model), is `excluded`;
-        somebody whose name nobody knows yet has too little evidence for a model that asks for names.
-        """
-        if person.state == "excluded":
-            return "excluded"
-        if self._champions.of(model) is None:
-            return "insufficient"
-        if model in person.models:
-            return None
-        return "insufficient" if person.state == "anonymous" else "excluded"
-
     def _one(
         self, model: ModelName, champion: Registered | None, person: Person | None, scored: dict[str, FlatAnswer]
     ) -> FlatAnswer:
         version = champion.version if champion else NO_VERSION
         if person is None:
             return empty_answer("unknown", model, "", self._clock.now(), version)
-        refusal = self._refusal(model, person)
+        refusal = person.refusal(model, champion is not None)
         if refusal is None and person.customer_id in scored:
             return scored[person.customer_id]
         return empty_answer(refusal or "insufficient", model, person.customer_id, self._clock.now(), version)

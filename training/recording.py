@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import ModuleType
 
 from mlflow.entities import Metric, Param, RunTag
 
@@ -100,8 +101,17 @@ def _register(registry: Registry, model: ModelName, run_id: str, bundle: ModelBu
     return number
 
 
-def _experiment(registry: Registry) -> str:
-    found = registry.client.get_experiment_by_name(EXPERIMENT)
+def bound_mlflow(registry: Registry, experiment: str) -> ModuleType:
+    """The library itself, with `experiment` of the registry's server as the one that new runs go to."""
+    with quiet_mlflow():
+        mlflow.set_tracking_uri(registry.uri)
+        mlflow.set_experiment(experiment_id=_experiment(registry, experiment))
+    library: ModuleType = mlflow
+    return library
+
+
+def _experiment(registry: Registry, name: str = EXPERIMENT) -> str:
+    found = registry.client.get_experiment_by_name(name)
     if found is not None:
         return str(found.experiment_id)
-    return str(registry.client.create_experiment(EXPERIMENT, artifact_location=registry.artifacts))
+    return str(registry.client.create_experiment(name, artifact_location=registry.artifacts))

@@ -1,6 +1,5 @@
 """Train a model: spine, features, split, fit, judgement on later data, and only then registration."""
 
-import hashlib
 import math
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -22,13 +21,15 @@ from scoring.encoding import encode
 from scoring.grades import Support, freeze_reference
 from scoring.registry import CHALLENGER, CHAMPION, Registered, Registry
 from training.baselines import PointsRules, fit_points_scale, points_rules
+from training.canvas import as_png
 from training.estimator import LeadScorer, scorer_of
 from training.evaluation import Gain, Quality, area_under_curve, evaluate, gain_over
 from training.gate import Evidence, Judgement, Promotion, Verdict, judge, too_little
-from training.plots import as_png, gains_figure, reliability_figure
+from training.plots import gains_figure, reliability_figure
 from training.recording import RunRecord, record_run
-from training.spine import Spine, build_spine, scoring_moments
+from training.spine import Spine, scoring_moments
 from training.split import TimeSplit, gap_of, split_off_newest
+from training.training_set import load_training_set
 
 Floats = NDArray[np.float64]
 _STEPS = 6
@@ -139,14 +140,13 @@ def _train(
     points = points_rules(rules.points, schema.features, model)
     gap = gap_of(rules.split, timedelta(days=rules.label.maturity_days))
     with progress.task(f"train {model}", _STEPS) as advance:
-        spine = build_spine(settings, workspace, model)
-        advance()
+        data = load_training_set(settings, workspace, model)
+        spine, rows = data.outcomes, data.features
+        advance(2)
         try:
             split = split_off_newest(spine.as_of, rules.split.test_share, gap)
         except EvidenceError:
             return _without_model(spine, too_little("short_history", model, settings.locale, days=gap.days))
-        rows = historical_features(settings, workspace, schema.service, spine.moments)
-        advance()
         development, label = split.earlier.rows, spine.label
         scorer = scorer_of(rules.estimator, rules.split, gap)
         try:
@@ -178,7 +178,7 @@ def _train(
             champion is not None and champion.bundle.content == bundle.content,
         )
         judgement = judge(evidence, rules.promotion, model, settings.locale)
-        result = _result(spine, split, scorer, test, judgement, rows)
+        result = _result(spine, split, scorer, test, judgement, data.fingerprint)
         record = _record(settings, model, result, test)
         alias = {"promoted": CHAMPION, "kept": CHALLENGER, "refused": None}[judgement.promotion]
         version = record_run(registry, model, record, bundle, alias, clock=clock)
@@ -289,7 +289,7 @@ def _result(
     scorer: LeadScorer,
     test: _Test,
     judgement: Judgement,
-    rows: pa.Table,
+    data: str,
 ) -> TrainingResult:
     return TrainingResult(
         version="-",
@@ -319,7 +319,7 @@ def _result(
             "development": _part(spine, split.earlier.rows),
             "test": _part(spine, split.later.rows),
         },
-        data=_data_fingerprint(spine.table, rows),
+        data=data,
     )
 
 
@@ -387,18 +387,3 @@ def _part(spine: Spine, rows: NDArray[np.bool_]) -> PartSummary:
 
 def _iso(moment: np.datetime64) -> str:
     return datetime.fromtimestamp(moment.astype("datetime64[us]").astype(np.int64) / 1e6, UTC).isoformat()
-
-
-def _data_fingerprint(*tables: pa.Table) -> str:
-    """A hash over spine and feature values: equal content gives an equal hash, however it lies in memory."""
-    digest = hashlib.sha256()
-    for table in tables:
-        for name in table.column_names:
-            values = table[name]
-            digest.update(name.encode())
-            if pa.types.is_string(values.type):
-                digest.update("\x00".join(value or "" for value in values.to_pylist()).encode())
-            else:
-                whole = values.cast(pa.int64()) if pa.types.is_timestamp(values.type) else values
-                digest.update(np.ascontiguousarray(whole.cast(pa.float64()).to_numpy()).tobytes())
-    return digest.hexdigest()[:16]

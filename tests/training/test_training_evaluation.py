@@ -5,8 +5,9 @@ import pytest
 from scipy.special import expit, logit
 from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
+from training.canvas import as_png
 from training.evaluation import area_under_curve, evaluate, gain_over, lift
-from training.plots import as_png, gains_figure, reliability_figure
+from training.plots import gains_figure, reliability_figure
 
 
 def sample(rows: int = 20_000, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
