@@ -49,10 +49,8 @@ def scores_figure(
     axes.set_xticks([share for share in _ROUND_CHANCES if bins[0] <= share <= bins[-1]])
     axes.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g}%"))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.set(
-        xlabel=text("plot_chance", lang, chance=text(f"probability_{model}", lang), days=horizon_days),
-        ylabel=text("plot_leads", lang),
-    )
+    chance_axis = text("plot_chance", lang, chance=text(f"probability_{model}", lang), days=horizon_days)
+    axes.set(xlabel=chance_axis, ylabel=text("plot_people", lang))
     axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=9, frameon=False)
     return with_japanese(figure)
 

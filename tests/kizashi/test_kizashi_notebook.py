@@ -43,10 +43,14 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("company")
     path = folder / "conf" / "small.yaml"
     path.parent.mkdir()
-    # Few trees: what is tested here does not depend on how good the model is.
-    small = {"extends": str(Path("conf/demo.yaml").resolve()), "name": "small", "home": str(folder / "home")}
-    quick = {"max_rounds": 60, "early_stopping_rounds": 5}
-    path.write_text(yaml.safe_dump({**small, "models": {"lead": {"estimator": quick}}}))
+    small = yaml.safe_load(Path("conf/demo.yaml").read_text(encoding="utf-8"))
+    del small["segments"]
+    # One model of few trees: what is tested here does not depend on how good it is.
+    small |= {
+        "home": str(folder / "home"),
+        "models": {"lead": {"estimator": {"max_rounds": 60, "early_stopping_rounds": 5}}},
+    }
+    path.write_text(yaml.safe_dump(small, allow_unicode=True), encoding="utf-8")
     settings = load_settings(path)
     simulate_company(settings.home / "exports", customers=800, months=24, seed=5)
     run_pipeline(settings, Workspace(settings.home), clock=SystemClock(), progress=SilentProgress())
@@ -212,7 +216,7 @@ def test_progress_and_errors_look_right_in_a_kernel(tmp_path: Path) -> None:
     progress, fault = run_cells(
         tmp_path,
         "from kizashi.notebook_progress import surrounding_progress\n"
-        "with surrounding_progress('ja').task('train', 3) as advance:\n    advance(2)",
+        "with surrounding_progress('ja').task('train lead', 3) as advance:\n    advance(2)",
         "import kizashi as kz\nkz.open('conf/nothing.yaml')",
     )
     assert [output["data"]["text/plain"] for output in progress] == ["✓ 受注の見込みを学習"]
