@@ -1,11 +1,13 @@
 """The notebook front door: the data and models that the product runs on, as frames, estimators' input and figures."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 
 from core.clock import SystemClock
@@ -21,7 +23,6 @@ from kizashi.notebook_progress import surrounding_progress
 from kizashi.notebook_reading import ReadableWorkspace
 from kizashi.options import DEFAULT_CONFIG, configured_model
 from kizashi.people import find_customer
-from kizashi.pipeline import as_of_of
 from kizashi.plots import explanation_figure, importance_figure, scores_figure
 from kizashi.texts import Locale
 from kizashi.timeline import timeline_figure
@@ -31,6 +32,7 @@ from scoring.registry import Registry
 from scoring.score import HOT_MODEL
 from training.baselines import points_rules
 from training.canvas import writable_language
+from training.lookalike import rank_alike
 from training.plots import gains_figure, reliability_figure
 from training.recording import bound_mlflow
 from training.train import TrainingResult, train_model
@@ -80,6 +82,29 @@ class OpenWorkspace(ReadableWorkspace):
         progress = surrounding_progress(self.settings.locale)
         with self.workspace.lock():
             return train_model(self.settings, self.workspace, name, clock=SystemClock(), progress=progress)
+
+    def lookalike(self, seed: Sequence[str], size: int | None = None) -> pd.DataFrame:
+        """Everybody outside the seed by how much they behave like it today, the likest first; visitors included.
+
+        The model `lookalike` (`ws.score("lookalike")`) imitates customers as they were before they were won; this
+        ranking imitates any group as it is now.
+
+        Args:
+            seed: whom to imitate: customer ids, or `system:id`.
+            size: only the best so many; default all.
+
+        Returns:
+            customer_id, kind, likeness (0 to 1, comparable within this ranking alone), and what is known of the person.
+
+        Raises:
+            EvidenceError: the seed is too small.
+            NotFoundError: somebody of the seed is unknown or may not be profiled.
+        """
+        configured_model(self.settings, "lookalike")
+        ids = [find_customer(self.workspace, given) for given in seed]
+        ranking = rank_alike(self.settings, self.workspace, ids, size).to_pandas()
+        people = self.customers(["customer_id", "kind", "company", "title", "industry"])
+        return ranking.merge(people, on="customer_id", how="left", validate="one_to_one")
 
     def mlflow(self, experiment: str = "notebooks") -> ModuleType:
         """The library MLflow, bound to the workspace's tracking store and to an experiment of your own in it."""
@@ -135,7 +160,7 @@ class OpenWorkspace(ReadableWorkspace):
         finally:
             engine.dispose()
         spoken = writable_language(self._language(lang))
-        until = as_of_of(self.workspace)
+        until = self.workspace.as_of()
         return timeline_figure(customer, events, deals, name, answers, until, spoken)
 
     def _judged(self, model: str) -> tuple[TrainingSet, Any]:

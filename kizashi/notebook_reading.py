@@ -19,7 +19,7 @@ from features.retrieval import historical_features
 from kizashi.frames import Moment, read_frame, run_query
 from kizashi.options import configured_model
 from kizashi.people import find_customer
-from kizashi.pipeline import as_of_of, scores_path
+from kizashi.pipeline import scores_path
 from kizashi.published import published_answers
 from kizashi.texts import Locale
 from scoring.explain import Explanation, explain_customer
@@ -47,7 +47,7 @@ class ReadableWorkspace:
         rows = {name: pq.read_metadata(self.workspace.table_path(name)).num_rows for name in ("customers", "events")}
         return (
             f"Kizashi workspace {self.settings.name!r}: {rows['customers']:,} people, {rows['events']:,} events, "
-            f"as of {as_of_of(self.workspace):%Y-%m-%d %H:%M} UTC; models: {', '.join(self.settings.models.names)}"
+            f"as of {self.workspace.as_of():%Y-%m-%d %H:%M} UTC; models: {', '.join(self.settings.models.names)}"
         )
 
     def table(
