@@ -23,8 +23,10 @@ TEXTS: dict[str, dict[Language, str]] = {
         "en": "The accuracy of {rules} is clearly higher: go on with what you use today.",
     },
     "not_better_than_chance": {
-        "ja": "後の期間の{wins}{positives}件では、全員に同じ確率を与えるより明らかに良いとは言えません。",
-        "en": "On {positives} later {wins} the model is not clearly better than giving everybody the same chance.",
+        "ja": "後の期間の{wins}{positives}件では、全員に同じ確率を与えるより明らかに良いとは言えません。"
+        "次の{wins}が誰になるかは、今ある記録からは分かりません。",
+        "en": "On {positives} later {wins} the model is not clearly better than giving everybody the same chance: what "
+        "is recorded today does not tell who is next.",
     },
     "rules_configured": {"ja": "貴社の点数ルール", "en": "your points rules"},
     "rules_none": {"ja": "全員に同じ確率を与える方法", "en": "giving everybody the same chance"},
