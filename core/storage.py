@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ from core.errors import BusyError, MissingStageError
 from core.tables import TABLES
 
 _POINTER = "current.json"
+_SCRATCH = "tmp"
+# Written by commands that hold the lock alone; a serving process writes elsewhere, at any time.
+_LOCKED_FOLDERS = ("customers", "features", "feast", "mlflow", "runs", "scores")
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -88,6 +92,9 @@ def connect_duckdb(threads: int | None = None) -> duckdb.DuckDBPyConnection:
     # could draw none, it refuses the setting.
     with suppress(duckdb.InvalidInputException):
         connection.execute("SET enable_progress_bar = false")
+    # DuckDB's own choice would be a folder `.tmp` wherever the command was started.
+    spill = Path(tempfile.gettempdir()) / f"kizashi-duckdb-{os.getpid()}"
+    connection.execute(f"SET temp_directory = '{str(spill).replace(chr(39), chr(39) * 2)}'")
     if threads is not None:
         connection.execute(f"SET threads = {int(threads)}")
     return connection
@@ -109,7 +116,10 @@ class Workspace:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the workspace for one writing command.
+        """Hold the workspace for one writing command, and remove what killed ones left half written.
+
+        The file `.lock` stays where it is: what counts is whether a living process holds it, and the system lets go of
+        it with the process, however that ended.
 
         Raises:
             BusyError: another command holds it.
@@ -123,9 +133,27 @@ class Workspace:
                 f"another command is working in {self.home}", "one at a time", "wait until it has ended, then try again"
             ) from error
         try:
+            self._remove_leftovers()
             yield
         finally:
             lock.release()
+
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """A folder for copies, which vanishes with the block, or with the next command where this one is killed."""
+        folder = self.path(_SCRATCH)
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder) as scratch:
+            yield Path(scratch)
+
+    def _remove_leftovers(self) -> None:
+        shutil.rmtree(self.path(_SCRATCH), ignore_errors=True)
+        for folder in _LOCKED_FOLDERS:
+            for left in self.path(folder).glob("**/.*.tmp"):
+                if left.is_dir():
+                    shutil.rmtree(left, ignore_errors=True)
+                else:
+                    left.unlink(missing_ok=True)
 
     @contextmanager
     def publish(self, stage: str, key: str, manifest: dict[str, Any]) -> Iterator[Path]:

@@ -1,6 +1,5 @@
 """The job: read the exports, map, cleanse, link records to people in time, let the best values survive, publish."""
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -108,7 +107,7 @@ def unify_customers(
     """
     progress = progress or SilentProgress()
     _refuse_unknown_fields(settings)
-    with _engine() as (connection, scratch):
+    with _engine(workspace) as (connection, scratch):
         reports = _read_sources(connection, settings, scratch, progress)
         data_until, as_of = _set_horizon(connection, settings)
         with progress.task("link people", 4) as advance:
@@ -178,10 +177,10 @@ def _refuse_unknown_fields(settings: Settings) -> None:
 
 
 @contextmanager
-def _engine() -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
+def _engine(workspace: Workspace) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
     """A DuckDB that knows our functions, and a folder for copies that vanishes with it."""
-    with tempfile.TemporaryDirectory(prefix="kizashi-") as scratch, connect_duckdb() as connection:
-        connection.execute(f"SET temp_directory = {literal(scratch)}")
+    with workspace.scratch() as scratch, connect_duckdb() as connection:
+        connection.execute(f"SET temp_directory = {literal(str(scratch))}")
         define_moments(connection)
         define_functions(connection)
         define_function(connection, "kind_of_mail", mail_kind)
@@ -196,7 +195,7 @@ def _engine() -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
             "unused_columns VARCHAR, fingerprint VARCHAR)"
         )
         connection.execute("CREATE TABLE exports (source VARCHAR, exported_at TIMESTAMPTZ)")
-        yield connection, Path(scratch)
+        yield connection, scratch
 
 
 def _read_sources(

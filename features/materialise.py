@@ -65,17 +65,21 @@ def materialise_online(
     # Whoever may be online is listed before being written, so that an interrupted run leaves nobody forgotten online.
     _list_customers(listed, sorted(former | set(present)))
     with (progress or SilentProgress()).task("online", len(views) * len(present)) as advance:
-        for view in views:
-            registered = store.get_feature_view(view)
-            features = view_features(settings, view)
-            for first in range(0, len(gone), PART_CUSTOMERS):
-                blanks = [row_marker(view), *(feature.name for feature in features)]
+        registered = [store.get_feature_view(view) for view in views]
+        features = [view_features(settings, view) for view in views]
+        for first in range(0, len(gone), PART_CUSTOMERS):
+            for view, known, own in zip(views, registered, features, strict=True):
+                blanks = [row_marker(view), *(feature.name for feature in own)]
                 rows = [(customer, dict.fromkeys(blanks, _BLANK)) for customer in gone[first : first + PART_CUSTOMERS]]
-                _write(store, registered, rows, as_of)
-            for rows in _rows(folder / f"{view}.parquet", view, features, as_of):
-                _write(store, registered, rows, as_of)
+                _write(store, known, rows, as_of)
+        # All views of some people, then of the next ones: only those few are between two moments at any time.
+        parts = [_rows(folder / f"{view}.parquet", view, own, as_of) for view, own in zip(views, features, strict=True)]
+        for part in zip(*parts, strict=True):
+            for known, rows in zip(registered, part, strict=True):
+                _write(store, known, rows, as_of)
                 advance(len(rows))
-            store.registry.apply_materialization(registered, store.project, as_of, as_of)
+        for known in registered:
+            store.registry.apply_materialization(known, store.project, as_of, as_of)
     _list_customers(listed, present)
     return MaterialiseSummary(len(present), len(gone), as_of)
 

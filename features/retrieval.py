@@ -79,8 +79,9 @@ def online_features(
         store: the workspace's open store, for those who read often; opening it costs some tens of milliseconds.
 
     Returns:
-        `customer_id`, `as_of` (blank for people who are not online; otherwise the oldest as-of among the views), then
-        the features in schema order; one row per given id, in the order given.
+        `customer_id`, `as_of`, then the features in schema order; one row per given id, in the order given. `as_of` is
+        blank for people who are not online as a whole: some views have no row of them, or rows of different moments
+        while a run replaces them.
 
     Raises:
         ContractError: the service is unknown, or registered with other features.
@@ -96,7 +97,7 @@ def online_features(
         answer: dict[str, list[Any]] = store.get_online_features(
             features=registered, entity_rows=[{"customer_id": customer} for customer in chosen]
         ).to_dict()
-        as_of = [_oldest(stamps) for stamps in zip(*(answer[marker] for marker in markers), strict=True)]
+        as_of = [_common(stamps) for stamps in zip(*(answer[marker] for marker in markers), strict=True)]
         columns = {"customer_id": pa.array(chosen, pa.string()), "as_of": pa.array(as_of, pa.int64()).cast(MOMENT)}
         for feature in schema.features:
             columns[feature.name] = pa.array(answer[feature.name], ARROW_TYPES[feature.type])
@@ -148,6 +149,5 @@ def _empty(schema: ServiceSchema) -> pa.Table:
     return pa.schema(fields).empty_table()
 
 
-def _oldest(stamps: Sequence[int | None]) -> int | None:
-    present = [stamp for stamp in stamps if stamp is not None]
-    return min(present) if len(present) == len(stamps) else None
+def _common(stamps: Sequence[int | None]) -> int | None:
+    return stamps[0] if len(set(stamps)) == 1 else None

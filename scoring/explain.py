@@ -8,16 +8,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from core.errors import NotFoundError
+from core.errors import MissingStageError, NotFoundError
 from core.model_settings import ModelName
 from core.settings import Settings
 from core.storage import Workspace
 from features.catalog import service_of, service_schema
-from features.retrieval import historical_features
 from scoring.lineage import merged_into
 from scoring.reasons import Language, ReasonWriter
 from scoring.registry import Registry
-from scoring.score import SCORES_FILE
+from scoring.score import FEATURES_FILE, SCORES_FILE
 
 
 @dataclass(frozen=True)
@@ -52,6 +51,9 @@ def explain_customer(
 ) -> Explanation:
     """Take the published score of one customer apart, with the model version that gave it.
 
+    The features are those that were published with the score: whatever a newer run has replaced since, the list in
+    force can be explained.
+
     Args:
         settings: the configuration.
         workspace: where scores, features and registry lie.
@@ -62,10 +64,15 @@ def explain_customer(
     Raises:
         NotFoundError: the customer is unknown, or is not scored (for the lead model: won already, profiling
             refused, anonymous).
-        MissingStageError: nothing was scored yet.
+        MissingStageError: nothing was scored yet, or by a release that kept no features with the scores.
+        ContractError: the configuration has other features by now.
     """
-    today = merged_into(workspace).get(customer_id, customer_id)
-    scores = pq.read_table(workspace.current(f"scores/{model}") / SCORES_FILE, filters=[("customer_id", "==", today)])
+    folder = workspace.current(f"scores/{model}")
+    merged = merged_into(workspace)
+    today = merged.get(customer_id, customer_id)
+    # The list may be older than the newest merge.
+    ids = [today, *(old for old, new in merged.items() if new == today)]
+    scores = pq.read_table(folder / SCORES_FILE, filters=[("customer_id", "in", ids)])
     if scores.num_rows == 0:
         raise _not_scored(workspace, model, customer_id, today)
     answer = scores.slice(0, 1).to_pylist()[0]
@@ -75,7 +82,13 @@ def explain_customer(
         )
     schema = service_schema(settings, service_of(model))
     bundle = Registry(settings, workspace).load(model, answer["model_version"], schema).bundle
-    rows = historical_features(settings, workspace, schema.service, scores.select(["customer_id", "as_of"]))
+    if not (folder / FEATURES_FILE).exists():
+        raise MissingStageError(
+            "the scores were published without their features",
+            "scores that can be explained",
+            "run `kizashi run` again",
+        )
+    rows = pq.read_table(folder / FEATURES_FILE, filters=[("customer_id", "==", answer["customer_id"])])
     matrix = bundle.encode(rows)
     contributions = bundle.contributions(matrix)
     writer = ReasonWriter(schema.features, lang, model)

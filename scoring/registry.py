@@ -15,6 +15,7 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 
 import mlflow.artifacts
+from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 
@@ -56,16 +57,18 @@ class Registry:
     Attributes:
         uri: where the server is.
         client: MLflow's own, bound to the workspace's server, so that no global state of the library is touched.
+        workspace: whose models these are.
     """
 
     def __init__(self, settings: Settings, workspace: Workspace) -> None:
         # Where a new experiment keeps its files; None leaves that to the configured server.
         self.artifacts: str | None = None
+        self.workspace = workspace
         uri = settings.tracking_uri
         if uri is None:
             folder = workspace.path("mlflow").resolve()
             folder.mkdir(parents=True, exist_ok=True)
-            uri = f"sqlite:///{folder / 'mlflow.db'}"
+            uri = _sqlite(_prepared_database(folder))
             self.artifacts = (folder / "artifacts").as_uri()
         self.uri = uri
         self._cache = workspace.path("models")
@@ -123,6 +126,27 @@ class Registry:
                 )
                 Path(fetched).rename(kept)
         return kept
+
+
+def _prepared_database(folder: Path) -> Path:
+    """MLflow's SQLite file with its tables in place.
+
+    MLflow makes them in dozens of steps, and refuses a file in which it was killed between two of them: so that happens
+    beside, and the file takes its name when it is complete.
+    """
+    database = folder / "mlflow.db"
+    if not database.exists():
+        with FileLock(folder / ".lock"), quiet_mlflow():
+            if not database.exists():
+                beside = folder / f".{database.name}.{os.getpid()}.tmp"
+                beside.unlink(missing_ok=True)
+                MlflowClient(_sqlite(beside)).search_experiments(max_results=1)
+                beside.rename(database)
+    return database
+
+
+def _sqlite(file: Path) -> str:
+    return f"sqlite:///{file}"
 
 
 def _made(folder: Path) -> Path:

@@ -25,6 +25,8 @@ from scoring.registry import CHAMPION, Registered, Registry
 
 Floats = NDArray[np.float64]
 SCORES_FILE = "scores.parquet"
+# What the scores were computed from: an explanation of a list in force needs nothing that a newer run has replaced.
+FEATURES_FILE = "features.parquet"
 SCORES_SCHEMA = pa.schema(
     [
         pa.field("customer_id", pa.string(), nullable=False),
@@ -82,13 +84,13 @@ def score_customers(
     clock: Clock,
     progress: Progress | None = None,
 ) -> ScoringResult:
-    """Write `scores/<model>/scores.parquet` for the customers and moments given, best first.
+    """Write `scores/<model>/scores.parquet` for the customers and moments given, features beside it.
 
     Args:
         settings: the configuration; `locale` is the language of the reasons.
         workspace: holds features, registry and application database.
         model: which model's champion answers.
-        moments: customer_id and as_of (UTC, one moment for all), for which features were built.
+        moments: customer_id and as_of (UTC, one moment for all), for which features were built; the list is best first.
         clock: says when it was answered.
         progress: shows the batches.
 
@@ -100,7 +102,7 @@ def score_customers(
     now = clock.now()
     if champion is None:
         table = _insufficient(model, moments, now)
-        _publish(workspace, model, table, "-")
+        _publish(workspace, model, table, "-", None)
         return ScoringResult(model, 0, moments.num_rows, 0, 0, "-")
     schema = service_schema(settings, service_of(model))
     champion.bundle.check(schema)
@@ -123,7 +125,7 @@ def score_customers(
                 advance(batch.num_rows)
         table = pa.concat_tables([SCORES_SCHEMA.empty_table(), *tables])
         table = table.sort_by([("probability", "descending"), ("customer_id", "ascending")])
-        _publish(workspace, model, table, champion.version)
+        _publish(workspace, model, table, champion.version, rows)
         added = log_answers(engine, model, champion.version, as_of, now, scored)
     finally:
         engine.dispose()
@@ -309,9 +311,11 @@ def _insufficient(model: str, moments: pa.Table, now: datetime) -> pa.Table:
     return table.cast(SCORES_SCHEMA).sort_by([("customer_id", "ascending")])
 
 
-def _publish(workspace: Workspace, model: str, table: pa.Table, version: str) -> None:
+def _publish(workspace: Workspace, model: str, table: pa.Table, version: str, rows: pa.Table | None) -> None:
     as_of = max(table["as_of"].to_pylist(), default=None)
     manifest = {"version": version, "as_of": as_of.isoformat() if as_of else None, "rows": table.num_rows}
     key = fingerprint(version, as_of)
     with workspace.publish(f"scores/{model}", key, manifest) as folder:
         write_parquet(folder / SCORES_FILE, table)
+        if rows is not None:
+            write_parquet(folder / FEATURES_FILE, rows)

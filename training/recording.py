@@ -4,7 +4,6 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from types import ModuleType
 
 from mlflow.entities import Metric, Param, RunTag
@@ -20,6 +19,7 @@ with warnings.catch_warnings():
     import mlflow.pyfunc
 
 EXPERIMENT = "kizashi"
+_WORKSPACE_TAG = "kizashi.workspace"
 # What the bundle needs to answer, named here: letting MLflow find out takes it many seconds.
 _REQUIREMENTS = ["lightgbm", "mlflow", "numpy", "pandas", "pyarrow", "scipy"]
 
@@ -48,23 +48,31 @@ def record_run(
     client = registry.client
     moment = int(clock.now().timestamp() * 1000)
     tags = {**record.tags, CONTENT_TAG: bundle.content}
+    home = {_WORKSPACE_TAG: str(registry.workspace.home.resolve())}
     with quiet_mlflow():
-        run_id = str(
-            client.create_run(
-                _experiment(registry), start_time=moment, run_name=f"{model}-{bundle.content}"
-            ).info.run_id
-        )
+        experiment = _experiment(registry)
+        _end_killed_runs(registry, experiment, home, moment)
+        created = client.create_run(experiment, start_time=moment, tags=home, run_name=f"{model}-{bundle.content}")
+        run_id = str(created.info.run_id)
         client.log_batch(
             run_id,
             metrics=[Metric(key, value, moment, 0) for key, value in sorted(record.metrics.items())],
             params=[Param(key, value) for key, value in sorted(record.params.items())],
             tags=[RunTag(key, value) for key, value in sorted(tags.items())],
         )
-        with TemporaryDirectory() as beside:
-            _log_files(registry, run_id, record, bundle, Path(beside))
+        with registry.workspace.scratch() as beside:
+            _log_files(registry, run_id, record, bundle, beside)
         version = None if alias is None else _register(registry, model, run_id, bundle, alias)
         client.set_terminated(run_id, end_time=moment)
     return version
+
+
+def _end_killed_runs(registry: Registry, experiment: str, home: Mapping[str, str], moment: int) -> None:
+    """Say of this workspace's runs that go on that they were killed: one command at a time holds the workspace."""
+    going_on = "attributes.status = 'RUNNING'"
+    for run in registry.client.search_runs([experiment], going_on):
+        if home.items() <= run.data.tags.items():
+            registry.client.set_terminated(run.info.run_id, status="KILLED", end_time=moment)
 
 
 def _log_files(registry: Registry, run_id: str, record: RunRecord, bundle: ModelBundle, beside: Path) -> None:

@@ -74,6 +74,41 @@ def test_two_commands_do_not_work_on_one_workspace(tmp_path: Path) -> None:
         pass
 
 
+def test_a_killed_command_neither_blocks_nor_leaves_anything(tmp_path: Path) -> None:
+    killed = (
+        "import os, signal, sys; from pathlib import Path\n"
+        "from core.storage import Workspace\n"
+        "workspace = Workspace(Path(sys.argv[1]))\n"
+        "publishing = workspace.publish('scores/lead', 'one', {})\n"
+        "with workspace.lock(), workspace.scratch() as scratch, publishing as folder:\n"
+        "    (scratch / 'copy.csv').touch(); (folder / 'half.parquet').touch()\n"
+        "    workspace.path('runs').mkdir(); workspace.path('runs', f'.unify.json.{os.getpid()}.tmp').touch()\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", killed, str(tmp_path)], check=False).returncode == -9
+    assert (tmp_path / ".lock").exists()
+    assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == 4
+    with Workspace(tmp_path).lock():
+        assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == [".lock"]
+        assert not list((tmp_path / "scores" / "lead").iterdir())
+
+
+def test_what_others_are_writing_is_left_alone(tmp_path: Path) -> None:
+    kept = [tmp_path / "exports" / ".ours.1.tmp", tmp_path / "champions" / "lead" / ".3-abc.77.tmp"]
+    for path in kept:
+        path.parent.mkdir(parents=True)
+        path.touch()
+    with Workspace(tmp_path).lock():
+        assert all(path.exists() for path in kept)
+
+
+def test_scratch_vanishes_with_the_block(tmp_path: Path) -> None:
+    with Workspace(tmp_path).scratch() as scratch:
+        (scratch / "copy.csv").touch()
+        assert scratch.is_relative_to(tmp_path)
+    assert not scratch.exists()
+
+
 def test_busy_error_is_not_wrong_use() -> None:
     assert BusyError.exit_code == 1
 

@@ -6,7 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from core.errors import ContractError, MissingStageError
+from features import materialise
 from features.build import build_features
+from features.catalog import used_views
 from features.materialise import materialise_online
 from features.retrieval import historical_features, online_features
 from features.store import apply_definitions, open_store
@@ -88,21 +90,51 @@ def test_an_earlier_moment_replaces_a_later_one(run, feature_settings, publish_t
     assert set(rows["as_of"].to_pylist()) == {earlier}
 
 
+@pytest.fixture
+def killed_after_writing(monkeypatch):
+    """End the process, so to speak, once so many parts were written online (a part: some people's rows of one view)."""
+
+    def interrupted(parts, workspace, settings, at):
+        written = []
+        real = materialise._write
+
+        def write(*arguments):
+            if len(written) == parts:
+                raise KeyboardInterrupt
+            written.append(real(*arguments))
+
+        with monkeypatch.context() as patched:
+            patched.setattr(materialise, "_write", write)
+            with pytest.raises(KeyboardInterrupt):
+                materialise_online(settings, workspace, at)
+
+    return interrupted
+
+
+def test_people_between_two_moments_are_not_served(
+    run, killed_after_writing, feature_settings, publish_tables, random_world, moments_table, monkeypatch
+):
+    monkeypatch.setattr("features.materialise.PART_CUSTOMERS", 10)
+    workspace = publish_tables(data_until=AT, **random_world(33))
+    run(workspace)
+    later = AT + timedelta(days=3)
+    build_features(feature_settings, workspace, moments_table([(customer, later) for customer in PEOPLE]))
+    apply_definitions(feature_settings, workspace)
+    views = len(used_views(feature_settings))
+    killed_after_writing(views + 2, workspace, feature_settings, later)
+    rows = online_features(feature_settings, workspace, "lead_v1", PEOPLE)
+    # The first ten are there as a whole, the next ten lie between two moments, the others are as they were.
+    assert rows["as_of"].to_pylist() == [later] * 10 + [None] * 10 + [AT] * 5
+
+
 def test_an_interrupted_run_leaves_nobody_forgotten(
-    run, feature_settings, publish_tables, random_world, moments_table, monkeypatch
+    run, killed_after_writing, feature_settings, publish_tables, random_world, moments_table
 ):
     workspace = publish_tables(data_until=AT, **random_world(33))
     run(workspace, PEOPLE[:5])
     build_features(feature_settings, workspace, moments_table([(customer, AT) for customer in PEOPLE[5:]]))
-    store = apply_definitions(feature_settings, workspace)
-
-    def killed(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr(type(store.registry), "apply_materialization", killed)
-        with pytest.raises(KeyboardInterrupt):
-            materialise_online(feature_settings, workspace, AT)
+    apply_definitions(feature_settings, workspace)
+    killed_after_writing(2, workspace, feature_settings, AT)
     # The views are torn now: those that were written are not served as if they were whole.
     torn = online_features(feature_settings, workspace, "lead_v1", PEOPLE[5:])
     assert set(torn["as_of"].to_pylist()) == {None}

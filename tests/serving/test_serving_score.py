@@ -1,6 +1,7 @@
 """Lookups: the flat answer, every status, and equality with the list of scores and with the explanation."""
 
 import re
+import shutil
 from collections.abc import Callable
 from typing import Any
 
@@ -66,6 +67,15 @@ def test_the_answer_is_the_explanation_to_the_last_digit(served: Any, serve: Ser
         figures = (answer["probability"], answer["score"], answer["grade"], answer["model_version"])
         assert figures == (told.probability, told.score, told.grade, told.model_version)
         assert reasons == told.reasons
+
+
+def test_the_list_in_force_is_explained_whatever_became_of_the_features(served: Any, own_served: Any) -> None:
+    row = served.scores[0]
+    before = explain_customer(served.settings, served.workspace, "lead", row["customer_id"], "en")
+    # A newer run was killed after it had built its own.
+    shutil.rmtree(own_served.workspace.path("features"))
+    assert explain_customer(own_served.settings, own_served.workspace, "lead", row["customer_id"], "en") == before
+    assert before.probability == row["probability"]
 
 
 def test_the_language_of_the_reasons_is_chosen(served: Any, serve: Serve) -> None:
