@@ -3,12 +3,11 @@
 import glob
 import os
 from datetime import datetime
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from core.activation_settings import ActivationSettings
@@ -16,6 +15,7 @@ from core.errors import ConfigurationError, Fault, raise_faults
 from core.feature_settings import FeatureSettings
 from core.model_settings import GradeSettings, HotSettings, LeadSettings, ModelsSettings
 from core.segment_settings import SegmentSettings
+from core.settings_faults import did_you_mean, explain_fault
 from core.source_settings import Frozen, SourceSettings, require_offset, require_zone
 
 # Read elsewhere: by the service and by the tests.
@@ -167,7 +167,7 @@ def load_settings(path: Path, preset_directory: Path = PRESET_DIRECTORY) -> Sett
     try:
         settings = Settings(**raw)
     except ValidationError as error:
-        faults += [_explain(fault) for fault in error.errors()]
+        faults += [explain_fault(fault, Settings) for fault in error.errors()]
     except SettingsError as error:
         faults.append(Fault("environment", f"{error}; write nested keys as KIZASHI_A__B, lists and maps as JSON"))
     raise_faults(
@@ -188,8 +188,7 @@ def _unknown_variables(path: Path) -> list[Fault]:
     for variable in sorted(os.environ):
         key = variable.removeprefix("KIZASHI_").lower().split("__")[0]
         if variable.startswith("KIZASHI_") and key not in known and variable not in named:
-            close = get_close_matches(key, sorted(known), n=1)
-            hint = f", did you mean KIZASHI_{close[0].upper()}?" if close else ""
+            hint = did_you_mean(variable, (f"KIZASHI_{name.upper()}" for name in known))
             faults.append(Fault("environment", f"unknown variable {variable}{hint}"))
         elif variable == "KIZASHI_HOME" and not os.environ[variable]:
             faults.append(Fault("environment", "KIZASHI_HOME is empty"))
@@ -241,7 +240,8 @@ def _lay_over_preset(entry: Any, directory: Path, place: str, faults: list[Fault
         return entry
     known = sorted(file.stem for file in directory.glob("*.yaml"))
     if entry["preset"] not in known:
-        faults.append(Fault(f"{place}.preset", f"{entry['preset']!r} is unknown; there are {', '.join(known)}"))
+        unknown = f"{entry['preset']!r} is unknown{did_you_mean(entry['preset'], known)}; there are {', '.join(known)}"
+        faults.append(Fault(f"{place}.preset", unknown))
         return entry
     preset = _read_yaml(directory / f"{entry['preset']}.yaml", f"the preset {entry['preset']}")
     return _merge(preset, entry)
@@ -253,34 +253,3 @@ def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
         both = isinstance(value, dict) and isinstance(merged.get(key), dict)
         merged[key] = _merge(merged[key], value) if both else value
     return merged
-
-
-def _explain(error: Any) -> Fault:
-    """Turn a pydantic error into a sentence, with a suggestion for a mistyped key."""
-    place = ".".join(str(part) for part in error["loc"])
-    if error["type"] == "extra_forbidden":
-        wrong = str(error["loc"][-1])
-        close = get_close_matches(wrong, sorted(_all_keys(Settings)), n=1)
-        return Fault(place, f"unknown key {wrong!r}" + (f", did you mean {close[0]!r}?" if close else ""))
-    if error["type"] == "missing":
-        return Fault(place, "is missing")
-    message = str(error["msg"]).removeprefix("Value error, ")
-    shown = error["input"]
-    return Fault(place, message + (f" (found {shown!r})" if isinstance(shown, str | int | float) else ""))
-
-
-def _all_keys(model: type[BaseModel], seen: set[type[BaseModel]] | None = None) -> set[str]:
-    """Every key that a configuration may hold, at any depth."""
-    seen = seen if seen is not None else set()
-    if model in seen:
-        return set()
-    seen.add(model)
-    keys = set(model.model_fields)
-    for field in model.model_fields.values():
-        stack: list[Any] = [field.annotation]
-        while stack:
-            annotation = stack.pop()
-            if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-                keys |= _all_keys(annotation, seen)
-            stack.extend(getattr(annotation, "__args__", ()))
-    return keys

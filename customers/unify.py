@@ -270,6 +270,16 @@ def _set_horizon(connection: duckdb.DuckDBPyConnection, settings: Settings) -> t
     )
     ((micros,),) = connection.execute(f"SELECT epoch_us(max(moment)) FROM ({' UNION ALL '.join(moments)})").fetchall()
     if micros is None:
+        ((rows,),) = connection.execute("SELECT coalesce(sum(rows), 0) FROM sources").fetchall()
+        if not rows:
+            files = [
+                file for (file,) in connection.execute("SELECT file FROM sources ORDER BY source, file").fetchall()
+            ]
+            raise SourceError(
+                f"{', '.join(files)} {'holds' if len(files) == 1 else 'hold'} column names but no row",
+                "at least one row below them",
+                "export again with the period and the filter that you want",
+            )
         raise SourceError(
             "no row of any source carries a usable time",
             "at least one event, record or deal with its time",

@@ -53,6 +53,19 @@ def test_all_faults_are_reported_at_once_with_a_suggestion(tmp_path: Path) -> No
         ("sources:\n  - {name: a, system: a, path: a.csv}\n", "maps to nothing"),
         ("sources:\n  - {name: a, system: a, people: {id: Id}}\n", "a file source needs path"),
         ("sources:\n  - {name: a, preset: markto, path: a.csv}\n", "'markto' is unknown"),
+        ("sources:\n  - {name: a, preset: markto_leads, path: a.csv}\n", "did you mean 'marketo_leads'?"),
+        (GOOD + "locale: de\n", "locale: found 'de', expected 'ja' or 'en'"),
+        (GOOD + "hot: {enter: 2}\n", "hot.enter: found 2, expected a number below 1"),
+        (GOOD + "hot: high\n", "hot: found 'high', expected keys with values"),
+        (GOOD + "features: {windows_days: week}\n", "features.windows_days: found 'week', expected a list"),
+        (GOOD + "models: {lead: {label: {horizon_days: soon}}}\n", "found 'soon', expected a whole number"),
+        (GOOD + "as_of: tomorrow\n", "as_of: found 'tomorrow', expected a moment such as"),
+        (GOOD + "consent: {profiling: perhaps}\n", "consent.profiling: found 'perhaps', expected true or false"),
+        (GOOD + "real_data: 5\n", "real_data: found 5, expected a path"),
+        (
+            GOOD + "activation: {channels: [{kind: fax, name: a}]}\n",
+            "found keys with values, expected 'webhook', 'slack'",
+        ),
         (GOOD + GOOD.strip().removeprefix("sources:"), "twice: leads"),
     ],
 )
@@ -60,6 +73,7 @@ def test_wrong_configurations_are_refused_in_one_sentence(tmp_path: Path, text: 
     with pytest.raises(ConfigurationError) as caught:
         load_settings(write(tmp_path, text))
     assert told in caught.value.sentence
+    assert "Input should" not in caught.value.sentence
     assert "\n" not in caught.value.sentence
 
 

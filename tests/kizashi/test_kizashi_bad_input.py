@@ -72,6 +72,13 @@ def test_an_empty_file(company: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert_refused(company, capsys, "leads.csv", "empty")
 
 
+def test_a_file_with_a_header_only(company: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (company / "leads.csv").write_text(LEADS.splitlines(keepends=True)[0], encoding="utf-8")
+    assert_refused(
+        company, capsys, "leads.csv holds column names but no row", "expected at least one row", "export again"
+    )
+
+
 def test_a_column_missing_from_a_mapping(company: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (company / "leads.csv").write_text(LEADS.replace("Company", "Firma"), encoding="utf-8")
     assert_refused(company, capsys, "leads.csv", "Company", "Firma")
