@@ -11,7 +11,7 @@ export BENTOML_DO_NOT_TRACK = true
 export MLFLOW_DISABLE_TELEMETRY = true
 export FEAST_USAGE = False
 
-.PHONY: help demo test check format serve notebook bento bench clean
+.PHONY: help demo test check format serve notebook bento bench soak clean
 .DEFAULT_GOAL := help
 
 help: ## list the tasks
@@ -45,6 +45,9 @@ notebook: .venv/.notebooks ## open JupyterLab on the notebooks (prints its URL; 
 
 bench: .venv/.dev ## measure against the oracle, the baselines and the limits
 	@$(BIN)/python -m benchmarks
+
+soak: .venv/.dev ## kill runs at random moments and see that nothing is lost (some 15 minutes)
+	@$(BIN)/python -m benchmarks.soak
 
 clean: ## remove the environment and all workspaces
 	rm -rf .venv .uv data

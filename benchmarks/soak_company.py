@@ -9,7 +9,12 @@ import yaml
 
 _ROOT = Path(__file__).parent.parent
 # The logs in which most events lie, and the column that says when.
-_LOGS = {"marketo/activities.csv": "activityDate", "web/visits.csv": "occurred_at", "product/usage.csv": "occurred_at"}
+_LOGS = {
+    "consents/consents.csv": "at",
+    "marketo/activities.csv": "activityDate",
+    "product/usage.csv": "occurred_at",
+    "web/visits.csv": "occurred_at",
+}
 
 
 def configuration_of(home: Path) -> Path:

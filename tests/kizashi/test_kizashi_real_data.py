@@ -45,29 +45,31 @@ def test_leads_of_a_marketplace_are_ranked_by_origin_and_landing_page(tmp_path: 
     assert lead["promotion"] == "promoted"
 
 
-@pytest.mark.parametrize(
-    ("language", "told"), [("en", "giving everybody the same chance"), ("ja", "全員に同じ確率を与えるより")]
-)
-def test_a_crm_without_any_signal_is_told_not_to_use_a_model(tmp_path: Path, language: str, told: str) -> None:
-    home = tmp_path / "home"
-    answer = run("maven", "maven_crm_opportunities", home, KIZASHI_LOCALE=language)
+@pytest.fixture(scope="module")
+def crm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One workspace for all tests of the CRM: what is asked in another language is not unified again."""
+    return tmp_path_factory.mktemp("maven") / "home"
+
+
+@pytest.mark.parametrize(("language", "told"), [("en", "the same chance"), ("ja", "全員に同じ確率を与えるより")])
+def test_a_crm_without_any_signal_is_told_not_to_use_a_model(crm: Path, language: str, told: str) -> None:
+    answer = run("maven", "maven_crm_opportunities", crm, KIZASHI_LOCALE=language)
     lead = answer["models"]["lead"]
     assert lead["positives"] > 2000, "a control with too few outcomes would show nothing"
     assert 0.45 <= lead["auc"] <= 0.55
     assert (lead["verdict"], lead["promotion"], lead["version"]) == ("do_not_use", "refused", "-")
     assert told in lead["why"]
     assert (answer["scored"], answer["hot"]) == (0, 0)
-    scores = pq.read_table(Workspace(home).current("scores/lead") / "scores.parquet")
+    scores = pq.read_table(Workspace(crm).current("scores/lead") / "scores.parquet")
     assert scores.num_rows > 1000
     assert set(scores["status"].to_pylist()) == {"insufficient"}
     assert set(scores["probability"].to_pylist()) == {0.0}
     assert set(scores["grade"].to_pylist()) == {"-"}
 
 
-def test_the_tables_of_a_crm_come_together_by_configuration_alone(tmp_path: Path) -> None:
-    home = tmp_path / "home"
-    run("maven", "maven_crm_opportunities", home)
-    workspace = Workspace(home)
+def test_the_tables_of_a_crm_come_together_by_configuration_alone(crm: Path) -> None:
+    run("maven", "maven_crm_opportunities", crm)
+    workspace = Workspace(crm)
     deals = workspace.read_table("deals").to_pandas()
     assert deals["outcome"].value_counts().to_dict() == {"won": 4238, "lost": 2473, "open": 1589}
     assert deals["amount"].isna().all(), "the closing value is 0 for what was lost: an outcome, not a fact"

@@ -97,7 +97,7 @@ def test_a_killed_run_goes_on_where_it_stopped(
 ) -> None:
     home = workspace_over(exports, tmp_path / "home")
     moments = random.Random(3)  # noqa: S311 - any moments will do, the same each time
-    for _ in range(3):
+    for done_before in (None, "unify", "features"):
         job = subprocess.Popen(
             [*COMMAND, "run", "--json"],
             env={**os.environ, "KIZASHI_HOME": str(home)},
@@ -105,10 +105,18 @@ def test_a_killed_run_goes_on_where_it_stopped(
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        time.sleep(moments.uniform(4, 20))
+        # Within a stage: the first begins with the lock, the others with the record of the one before.
+        begun = home / (".lock" if done_before is None else f"runs/{done_before}.json")
+        while not begun.exists():
+            assert job.poll() is None
+            time.sleep(0.01)
+        time.sleep(moments.uniform(0, 1))
+        assert job.poll() is None
         os.killpg(job.pid, signal.SIGKILL)
         job.wait()
+    assert not (home / "scores").exists()
     run(home)
+    assert not [path.name for path in home.rglob(".*.tmp")]
     pd.testing.assert_frame_equal(scores(home), scores(finished[0]))
 
 
