@@ -20,7 +20,7 @@ from rich.table import Table
 
 from benchmarks.soak_checks import count_alerts, differences, last_good_state, leftovers
 from benchmarks.soak_company import cut_exports, write_configuration
-from benchmarks.soak_runs import PHASES, Kill, kill_run, run_to_the_end, start, timeline_of
+from benchmarks.soak_runs import Kill, Timeline, kill_run, run_to_the_end, start, timeline_of
 from kizashi.launch import QUIET_ENVIRONMENT
 from simulator import simulate_company
 
@@ -49,10 +49,24 @@ class Findings:
     kills: list[tuple[str, Kill, list[str]]] = field(default_factory=list)
     checks: list[tuple[str, str, list[str]]] = field(default_factory=list)
 
+    def add_kill(self, workspace: str, kill: Kill, found: list[str]) -> None:
+        """Note a kill and tell of it at once."""
+        self.kills.append((workspace, kill, found))
+        print(f"{workspace}: killed in {kill.phase} after {kill.seconds:.1f} s: {_told(found)}", file=sys.stderr)
+
+    def add_check(self, workspace: str, check: str, found: list[str]) -> None:
+        """Note a check and tell of it at once."""
+        self.checks.append((workspace, check, found))
+        print(f"{workspace}: {check}: {_told(found)}", file=sys.stderr)
+
     @property
     def faults(self) -> int:
         """How many lines of both tables tell of a fault."""
         return sum(bool(found) for *_, found in (*self.kills, *self.checks))
+
+
+def _told(found: list[str]) -> str:
+    return "; ".join(found) or "good"
 
 
 def main() -> int:
@@ -84,25 +98,27 @@ def main() -> int:
     for company in companies:
         reference = _reference(company, out, until) if company.older else fresh
         home = _prepared(company, out / f"killed-{companies.index(company)}", out, until)
-        for moment in timeline.moments(draw, company.kills):
-            kill = kill_run(home, moment, timeline)
-            found = last_good_state(home) if company.older else []
-            if kill.missed:
-                found.append("the run had ended before")
-            findings.kills.append((company.name, kill, found))
-            print(f"{company.name}: killed in {kill.phase} after {kill.seconds:.1f} s {found or ''}", file=sys.stderr)
+        _disturb(company, home, timeline, draw, findings)
         run_to_the_end(home)
-        findings.checks += [(company.name, *check) for check in differences(home, reference)]
-        findings.checks.append((company.name, "nothing left behind", leftovers(home)))
-        if company.keeps_champion and not count_alerts(reference):
-            findings.checks.append(
-                (company.name, "there were alerts to lose", ["none; take another seed or more people"])
-            )
+        for check, found in differences(home, reference):
+            findings.add_check(company.name, check, found)
+        findings.add_check(company.name, "nothing left behind", leftovers(home))
+        if company.keeps_champion:
+            none = [] if count_alerts(reference) else ["none; take another seed or more people"]
+            findings.add_check(company.name, "there were alerts to lose", none)
     hit = {kill.phase for _, kill, _ in findings.kills}
-    findings.checks.append(("all", "every stage was hit", sorted(set(PHASES) - hit)))
-    findings.checks.append(("two at once", "one works, one says so", _two_at_once(out, fresh)))
+    findings.add_check("all", "every stage was hit", sorted(set(timeline.phases) - hit))
+    findings.add_check("two at once", "one works, one says so", _two_at_once(out, fresh))
     _print(findings)
     return 1 if findings.faults else 0
+
+
+def _disturb(company: Company, home: Path, timeline: Timeline, draw: random.Random, findings: Findings) -> None:
+    """Kill one run after the other, and read what was there before each time."""
+    for moment in timeline.moments(draw, company.kills):
+        kill = kill_run(home, moment, timeline)
+        found = last_good_state(home) if company.older else []
+        findings.add_kill(company.name, kill, [*found, *(["the run had ended before"] if kill.missed else [])])
 
 
 def _quiet_environment() -> None:
@@ -157,10 +173,10 @@ def _print(findings: Findings) -> None:
     console = Console(width=150)
     kills = Table("workspace", "killed in", "after s", "drawn", "afterwards", title="kill -9")
     for name, kill, found in findings.kills:
-        kills.add_row(name, kill.phase, f"{kill.seconds:.1f}", str(kill.drawn), "; ".join(found) or "good")
+        kills.add_row(name, kill.phase, f"{kill.seconds:.1f}", str(kill.drawn), _told(found))
     checks = Table("workspace", "check", "found", title="after the last run")
     for name, check, found in findings.checks:
-        checks.add_row(name, check, "; ".join(found) or "good")
+        checks.add_row(name, check, _told(found))
     console.print(kills, checks)
     console.print(f"{len(findings.kills)} kills, {len(findings.checks)} checks, {findings.faults} with faults")
 

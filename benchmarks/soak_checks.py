@@ -12,8 +12,10 @@ import pandas as pd
 from benchmarks.soak_company import configuration_of
 from core.clock import SystemClock
 from core.errors import KizashiError
+from core.model_settings import ModelName
 from core.settings import Settings, load_settings
 from core.storage import Workspace
+from features.catalog import service_of
 from features.retrieval import historical_features, online_features
 from kizashi.leads import top_leads
 from kizashi.people import find_customer
@@ -24,10 +26,11 @@ from serving.directory import OWN_SYSTEM, Reference
 from serving.runtime import Runtime
 from training.spine import scoring_moments
 
-_MODEL = "lead"
+# The model whose list is read after each kill, and that raises alerts.
+_MODEL: ModelName = "lead"
 # People who are looked up and explained after each kill, from all over the list.
 _LOOKED_UP, _EXPLAINED = 100, 3
-_ANSWERS = "SELECT customer_id, features_as_of, probability, score, grade, hot FROM answers"
+_ANSWERS = "SELECT model, customer_id, features_as_of, probability, score, grade, hot FROM answers"
 _ALERTS = "SELECT alert_id, customer_id, as_of, probability, state FROM alerts"
 _MESSAGES = "SELECT alert_id, channel, state FROM outbox"
 _DOUBLED = """SELECT count(*) FROM (SELECT 1 FROM answers
@@ -91,16 +94,19 @@ def lookups(settings: Settings, workspace: Workspace, rows: list[dict[str, Any]]
 def differences(home: Path, reference: Path) -> Iterator[tuple[str, list[str]]]:
     """Each check of a finished workspace against one that nobody disturbed, with what it found."""
     settings, workspace = _open(home)
-    listed, expected = (_scores(place) for place in (home, reference))
-    yield "same scores", [] if listed.equals(expected) else [_where_different(listed, expected)]
+    for model in settings.models.names:
+        listed, expected = (_scores(place, model) for place in (home, reference))
+        yield f"same {model} scores", [] if listed.equals(expected) else [_where_different(listed, expected)]
     yield "databases sound", [fault for file in _databases(home) for fault in _unsound(file)]
     yield "no answer lost or doubled", _answers(home, reference)
     yield "no alert lost or doubled", _alerts(home, reference)
-    moments = scoring_moments(settings, workspace, _MODEL)
-    offline = historical_features(settings, workspace, "lead_v1", moments)
-    online = online_features(settings, workspace, "lead_v1", moments["customer_id"].to_pylist()).combine_chunks()
-    unequal = [] if online.equals(offline) else [f"{_unequal_rows(online, offline)} people differ"]
-    yield "online equals offline", unequal
+    for model in settings.models.names:
+        moments = scoring_moments(settings, workspace, model)
+        offline = historical_features(settings, workspace, service_of(model), moments)
+        asked = moments["customer_id"].to_pylist()
+        online = online_features(settings, workspace, service_of(model), asked).combine_chunks()
+        unequal = [] if online.equals(offline) else [f"{_unequal_rows(online, offline)} people differ"]
+        yield f"{model} online equals offline", unequal
     rows = _spread(pd.read_parquet(scores_path(workspace, _MODEL)), _LOOKED_UP)
     answers = lookups(settings, workspace, rows)
     told = [answer for row, answer in zip(rows, answers, strict=True) if not _tells(answer, row)]
@@ -120,11 +126,11 @@ def count_alerts(home: Path) -> int:
 
 def leftovers(home: Path) -> list[str]:
     """Temporary files and folders, generations that are not in force, and training runs without an end."""
-    _, workspace = _open(home)
+    settings, workspace = _open(home)
     left = [path for path in home.rglob("*") if path.suffix == ".tmp" and "exports" not in path.parts]
     for folder in (home / "tmp", home / "system-tmp"):
         left += [path for path in folder.glob("*") if not path.name.startswith("db_init_lock")]
-    for stage in ("customers", "features", f"scores/{_MODEL}"):
+    for stage in ("customers", "features", *(f"scores/{model}" for model in settings.models.names)):
         in_force = workspace.current(stage)
         left += [path for path in workspace.path(stage).iterdir() if path.is_dir() and path != in_force]
     found = [str(path.relative_to(home)) for path in left]
@@ -147,10 +153,10 @@ def _reasons(row: dict[str, Any]) -> tuple[str, ...]:
     return tuple(row[f"reason_{n}"] for n in range(1, 6) if row[f"reason_{n}"])
 
 
-def _scores(home: Path) -> pd.DataFrame:
+def _scores(home: Path, model: ModelName) -> pd.DataFrame:
     """The list without when and by which number of a version it was made."""
     _, workspace = _open(home)
-    return pd.read_parquet(scores_path(workspace, _MODEL)).drop(columns=["scored_at", "model_version"])
+    return pd.read_parquet(scores_path(workspace, model)).drop(columns=["scored_at", "model_version"])
 
 
 def _where_different(found: pd.DataFrame, expected: pd.DataFrame) -> str:

@@ -1,5 +1,6 @@
 """Runs of the main job as processes: to the end, or killed at a drawn moment of a stage that is known to be running."""
 
+import itertools
 import json
 import os
 import random
@@ -15,10 +16,7 @@ from typing import Any
 from benchmarks.soak_company import configuration_of
 
 _COMMAND = str(Path(sys.executable).with_name("kizashi"))
-# Each stage with the name that `run --json` times it under.
-_STAGES = {"unify": "unify", "features": "features", "train-lead": "train", "score-lead": "score"}
 _START = "start-up"
-PHASES = (_START, *_STAGES)
 _LOOK_SECONDS = 0.005
 
 
@@ -52,18 +50,28 @@ class Kill:
 
 @dataclass(frozen=True)
 class Timeline:
-    """How long the phases of an undisturbed run took, in seconds, and what the run answered."""
+    """How long the phases of an undisturbed run took, in seconds and in their order, and what the run answered."""
 
     seconds: Mapping[str, float]
     answer: Mapping[str, Any]
 
+    @property
+    def phases(self) -> tuple[str, ...]:
+        """The start-up and all stages."""
+        return tuple(self.seconds)
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """What leaves a record in the workspace when it is finished."""
+        return self.phases[1:]
+
     def moments(self, draw: random.Random, count: int) -> list[Moment]:
         """One moment in each phase as far as `count` goes, the others anywhere in the run; from the earliest on."""
-        drawn = [Moment(phase, draw.random()) for phase in draw.sample(PHASES, min(count, len(PHASES)))]
+        drawn = [Moment(phase, draw.random()) for phase in draw.sample(self.phases, min(count, len(self.phases)))]
         while len(drawn) < count:
             (phase,) = draw.choices(list(self.seconds), list(self.seconds.values()))
             drawn.append(Moment(phase, draw.random()))
-        return sorted(drawn, key=lambda moment: (PHASES.index(moment.phase), moment.share))
+        return sorted(drawn, key=lambda moment: (self.phases.index(moment.phase), moment.share))
 
 
 def start(home: Path, *, piped: bool = False) -> subprocess.Popen[str]:
@@ -93,9 +101,12 @@ def timeline_of(home: Path) -> Timeline:
     """Run once undisturbed in a fresh workspace and measure."""
     begun = time.time()
     answer = run_to_the_end(home)
-    took = {stage: float(answer["seconds"][timed]) for stage, timed in _STAGES.items()}
-    unified = _record(home, "unify").stat().st_mtime
-    return Timeline({_START: unified - begun - took["unify"], **took}, answer)
+    finished = sorted((record.stat().st_mtime, record.stem) for record in (home / "runs").glob("*.json"))
+    unify = float(answer["seconds"]["unify"])
+    seconds = {_START: finished[0][0] - begun - unify, finished[0][1]: unify}
+    for (before, _), (after, stage) in itertools.pairwise(finished):
+        seconds[stage] = after - before
+    return Timeline(seconds, answer)
 
 
 def kill_run(home: Path, moment: Moment, timeline: Timeline) -> Kill:
@@ -110,7 +121,7 @@ def kill_run(home: Path, moment: Moment, timeline: Timeline) -> Kill:
     entered: float | None = None
     while process.poll() is None:
         now = time.monotonic()
-        if entered is None and _has_entered(home, process.pid, moment.phase, before):
+        if entered is None and _has_entered(home, process.pid, moment.phase, timeline.stages, before):
             entered = now
         if entered is not None and now - entered >= moment.share * timeline.seconds[moment.phase]:
             break
@@ -119,16 +130,12 @@ def kill_run(home: Path, moment: Moment, timeline: Timeline) -> Kill:
     # Stopped first, so that what is looked at is what is killed.
     if not missed:
         os.killpg(process.pid, signal.SIGSTOP)
-    phase = _phase(home, process.pid, before)
+    phase = _phase(home, process.pid, timeline.stages, before)
     seconds = time.monotonic() - begun
     if not missed:
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     return Kill(phase, seconds, moment, missed)
-
-
-def _record(home: Path, stage: str) -> Path:
-    return home / "runs" / f"{stage}.json"
 
 
 def _mark(home: Path) -> int:
@@ -138,25 +145,23 @@ def _mark(home: Path) -> int:
     return mark.stat().st_mtime_ns
 
 
-def _finished(home: Path, before: int) -> list[str]:
-    return [
-        stage for stage in _STAGES if _record(home, stage).exists() and _record(home, stage).stat().st_mtime_ns > before
-    ]
+def _finished(home: Path, before: int) -> set[str]:
+    return {record.stem for record in (home / "runs").glob("*.json") if record.stat().st_mtime_ns > before}
 
 
-def _has_entered(home: Path, process_id: int, phase: str, before: int) -> bool:
+def _has_entered(home: Path, process_id: int, phase: str, stages: tuple[str, ...], before: int) -> bool:
     if phase == _START:
         return True
-    earlier = list(_STAGES)[: list(_STAGES).index(phase)]
-    return _holds_lock(home, process_id) and set(earlier) <= set(_finished(home, before))
+    earlier = set(stages[: stages.index(phase)])
+    return _holds_lock(home, process_id) and earlier <= _finished(home, before)
 
 
-def _phase(home: Path, process_id: int, before: int) -> str:
+def _phase(home: Path, process_id: int, stages: tuple[str, ...], before: int) -> str:
     """The first stage that is not finished; nothing of it has begun while the workspace's lock is not held."""
     if not _holds_lock(home, process_id):
         return _START
     finished = _finished(home, before)
-    return next((stage for stage in _STAGES if stage not in finished), list(_STAGES)[-1])
+    return next((stage for stage in stages if stage not in finished), stages[-1])
 
 
 def _holds_lock(home: Path, process_id: int) -> bool:

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ if not hasattr(kz, "open"):
 
 
 @pytest.fixture(scope="module")
-def config(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The configuration of a small company that was run once."""
     folder = tmp_path_factory.mktemp("notebook")
     simulate_company(folder / "home" / "exports", customers=800, months=24, seed=5)
@@ -33,7 +32,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["models"]["lead"]["promotion"] == "promoted"
-    yield path
+    return path
 
 
 def listed(config: Path) -> list[dict[str, Any]]:
