@@ -18,7 +18,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.soak_checks import count_alerts, differences, last_good_state, leftovers
+from benchmarks.soak_checks import count_alerts, differences, last_good_state, leftovers, listed_people
 from benchmarks.soak_company import cut_exports, write_configuration
 from benchmarks.soak_runs import Kill, Timeline, kill_run, run_to_the_end, start, timeline_of
 from kizashi.launch import QUIET_ENVIRONMENT
@@ -115,9 +115,10 @@ def main() -> int:
 
 def _disturb(company: Company, home: Path, timeline: Timeline, draw: random.Random, findings: Findings) -> None:
     """Kill one run after the other, and read what was there before each time."""
+    former = listed_people(home) if company.older else frozenset()
     for moment in timeline.moments(draw, company.kills):
         kill = kill_run(home, moment, timeline)
-        found = last_good_state(home) if company.older else []
+        found = last_good_state(home, former) if company.older else []
         findings.add_kill(company.name, kill, [*found, *(["the run had ended before"] if kill.missed else [])])
 
 

@@ -37,8 +37,18 @@ _DOUBLED = """SELECT count(*) FROM (SELECT 1 FROM answers
     GROUP BY model, customer_id, model_version, features_as_of, probability, hot HAVING count(*) > 1)"""
 
 
-def last_good_state(home: Path) -> list[str]:
-    """What cannot be read of the last good state: the list of scores, explanations and lookups."""
+def listed_people(home: Path) -> frozenset[str]:
+    """Everybody on the list of scores in force."""
+    _, workspace = _open(home)
+    return frozenset(pd.read_parquet(scores_path(workspace, _MODEL))["customer_id"])
+
+
+def last_good_state(home: Path, former: frozenset[str]) -> list[str]:
+    """What cannot be read of the last good state: the list of scores, explanations and lookups.
+
+    Asked about are people of the `former` list, before the first kill: whoever is new on a list can be looked up once
+    the run that made it has ended.
+    """
     settings, workspace = _open(home)
     found: list[str] = []
     listed = pd.read_parquet(scores_path(workspace, _MODEL))
@@ -47,6 +57,7 @@ def last_good_state(home: Path) -> list[str]:
     best = top_leads(workspace, _MODEL, 5)
     if not best or best[0].probability != listed["probability"].max():
         found.append("the list for people is not that of the scores")
+    listed = listed[listed["customer_id"].isin(former)]
     for row in _spread(listed, _EXPLAINED):
         try:
             customer_id = find_customer(workspace, row["customer_id"])

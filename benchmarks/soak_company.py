@@ -29,7 +29,9 @@ def write_configuration(home: Path, *, as_of: datetime | None, keeps_champion: b
         "extends": str(_ROOT / "conf" / "demo.yaml"),
         "name": "soak",
         "home": str(home),
-        "activation": {"channels": [channel]},
+        # Low cuts and nobody passed over: in a small company, too, somebody is to cross into hot.
+        "hot": {"enter": 0.06, "leave": 0.04},
+        "activation": {"channels": [channel], "alerts": {"in_talks": "ignore", "marketing": "ignore"}},
     }
     if as_of is not None:
         laid_over["as_of"] = as_of.isoformat()
