@@ -104,7 +104,8 @@ class OpenWorkspace(ReadableWorkspace):
         ids = [find_customer(self.workspace, given) for given in seed]
         ranking = rank_alike(self.settings, self.workspace, ids, size).to_pandas()
         people = self.customers(["customer_id", "kind", "company", "title", "industry"])
-        return ranking.merge(people, on="customer_id", how="left", validate="one_to_one")
+        named: pd.DataFrame = ranking.merge(people, on="customer_id", how="left", validate="one_to_one")
+        return named
 
     def mlflow(self, experiment: str = "notebooks") -> ModuleType:
         """The library MLflow, bound to the workspace's tracking store and to an experiment of your own in it."""
