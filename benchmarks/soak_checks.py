@@ -22,6 +22,7 @@ from kizashi.people import find_customer
 from kizashi.pipeline import scores_path
 from scoring.explain import explain_customer
 from scoring.flat_answer import FlatAnswer
+from scoring.lineage import merged_into
 from serving.directory import OWN_SYSTEM, Reference
 from serving.runtime import Runtime
 from training.spine import scoring_moments
@@ -38,9 +39,14 @@ _DOUBLED = """SELECT count(*) FROM (SELECT 1 FROM answers
 
 
 def listed_people(home: Path) -> frozenset[str]:
-    """Everybody on the list of scores in force."""
+    """Everybody on the list of scores in force who stands there once.
+
+    The older run looks at the past while its exports tell of later merges: both ids of a person were scored, and the
+    former one is answered, rightly, with the person's score of today's id.
+    """
     _, workspace = _open(home)
-    return frozenset(pd.read_parquet(scores_path(workspace, _MODEL))["customer_id"])
+    listed = frozenset(pd.read_parquet(scores_path(workspace, _MODEL))["customer_id"])
+    return listed - merged_into(workspace).keys()
 
 
 def last_good_state(home: Path, former: frozenset[str]) -> list[str]:

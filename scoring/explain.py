@@ -75,7 +75,8 @@ def explain_customer(
     scores = pq.read_table(folder / SCORES_FILE, filters=[("customer_id", "in", ids)])
     if scores.num_rows == 0:
         raise _not_scored(workspace, model, customer_id, today)
-    answer = scores.slice(0, 1).to_pylist()[0]
+    listed = scores.to_pylist()
+    answer = next((row for row in listed if row["customer_id"] == today), listed[0])
     if answer["status"] != "ok":
         return Explanation(
             today, model, answer["status"], 0.0, 0, "-", 0.0, 0.0, (), (), answer["as_of"], answer["model_version"]
