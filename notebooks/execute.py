@@ -12,14 +12,13 @@ from nbclient import NotebookClient
 FOLDER = Path(__file__).parent
 
 
-def executed(path: Path) -> nbformat.NotebookNode:
-    """The notebook with the outputs of a fresh kernel, started in the notebook's folder.
+def executed(notebook: nbformat.NotebookNode, folder: Path = FOLDER) -> nbformat.NotebookNode:
+    """The notebook with the outputs of a fresh kernel, started in the folder.
 
     Raises:
         nbclient.exceptions.CellExecutionError: a cell failed.
     """
-    notebook = nbformat.read(path, as_version=4)
-    NotebookClient(notebook, timeout=None, resources={"metadata": {"path": str(path.parent)}}).execute()
+    NotebookClient(notebook, timeout=None, resources={"metadata": {"path": str(folder)}}).execute()
     for cell in notebook.cells:
         # When a cell was started and ended says nothing about the product.
         cell.metadata.pop("execution", None)
@@ -30,4 +29,4 @@ def executed(path: Path) -> nbformat.NotebookNode:
 if __name__ == "__main__":
     for chosen in sorted(FOLDER.glob("*.ipynb")):
         if not sys.argv[1:] or chosen.stem in sys.argv[1:]:
-            nbformat.write(executed(chosen), chosen)
+            nbformat.write(executed(nbformat.read(chosen, as_version=4)), chosen)

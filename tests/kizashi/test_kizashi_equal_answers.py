@@ -16,9 +16,11 @@ import httpx
 import pyarrow.parquet as pq
 import pytest
 
+import kizashi as kz
 from core.settings import Settings, load_settings
 from core.storage import Workspace
 from scoring.explain import Explanation, explain_customer
+from scoring.flat_answer import empty_answer
 from simulator import simulate_company
 
 ROOT = Path(__file__).parents[2]
@@ -165,3 +167,21 @@ def test_the_command_line_explains_the_same(company: Company) -> None:
         assert said["probability"] == row["probability"]
         assert tuple(said["reasons"]) == told.reasons
         assert datetime.fromisoformat(said["features_as_of"]) == told.features_as_of
+
+
+def test_a_notebook_scores_as_published(company: Company) -> None:
+    frame = kz.open(company.config).score("lead", ids=company.ids)
+    assert list(frame["customer_id"]) == company.ids
+    columns = set(empty_answer("ok", "lead", "", company.rows[0]["as_of"], "-"))
+    assert set(frame.columns) >= columns
+    for name in columns - {"system", "id", "scored_at", "features_as_of"}:
+        assert list(frame[name]) == [row[name] for row in company.rows], name
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_notebook_explains_the_same(company: Company, language: Literal["ja", "en"]) -> None:
+    opened = kz.open(company.config)
+    for row in company.rows[::20]:
+        told = explain_customer(company.settings, company.workspace, "lead", row["customer_id"], language)
+        assert opened.explain("lead", row["customer_id"], language) == told
+        assert told.probability == row["probability"]
