@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from hypothesis import HealthCheck, settings
 
 from core.storage import Workspace, write_parquet
 from core.tables import TABLES
@@ -15,6 +16,9 @@ from core.tables import TABLES
 # Parts that the tests of several folders share.
 pytest_plugins = ("tests.browser", "tests.databases", "tests.receiver")
 Rows = list[dict[str, Any]]
+# How fast a machine makes up examples says nothing about the product.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 
 @pytest.fixture(autouse=True)
