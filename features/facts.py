@@ -169,7 +169,7 @@ CREATE TABLE contract_facts AS
 SELECT row_number() OVER (ORDER BY c.contract_id) AS contract, n.node, trim(c.plan) AS plan, c.recurring_amount,
        epoch_us(c.started_at) AS started, epoch_us(c.recorded_at) AS recorded,
        epoch_us(c.terms_recorded_at) AS terms_recorded,
-       epoch_us(c.ends_at) AS term_end, epoch_us(least(c.cancelled_at, c.ends_at)) AS ended
+       epoch_us(c.ends_at) AS term_end, epoch_us(c.cancelled_at) AS cancelled
 FROM contracts c JOIN nodes n USING (system, source_id)
 """
 _CONSENT_FACTS = """

@@ -79,7 +79,12 @@ def deals(world, customer, at):
 
 def contracts(world, customer, at):
     own = visible(world, "contracts", customer, at, ("started_at", "recorded_at"))
-    running = [c for c in own if all(c[end] is None or c[end] >= at for end in ("cancelled_at", "ends_at"))]
+    running = [
+        c
+        for c in own
+        if (c["cancelled_at"] is None or c["cancelled_at"] >= at)
+        and (c["ends_at"] is None or c["ends_at"] >= at or c["terms_recorded_at"] >= at)
+    ]
     told = [c for c in running if c["terms_recorded_at"] < at]
     plans = [c for c in told if c["plan"]]
     amounts = [c["recurring_amount"] for c in told if c["recurring_amount"] is not None]

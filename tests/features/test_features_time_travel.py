@@ -27,6 +27,15 @@ def split(world, at):
         for link in world["identities"]
         if link["linked_at"] < at
     ]
+    past["contracts"] = [
+        {
+            **row,
+            "cancelled_at": row["cancelled_at"] if row["cancelled_at"] and row["cancelled_at"] < at else None,
+            **({} if row["terms_recorded_at"] < at else {"plan": None, "recurring_amount": None, "ends_at": None}),
+        }
+        for row in world["contracts"]
+        if row["started_at"] < at and row["recorded_at"] < at
+    ]
     staged = {row["deal_id"] for row in past["deal_stages"]}
     past["deals"] = [
         deal
@@ -67,6 +76,18 @@ def twist(world, at, seed):
             link["ended_at"] = merged_at
             links.append({**link, "customer_id": "c_000", "linked_at": merged_at, "ended_at": None})
     twisted["identities"] = links
+    for contract in list(twisted["contracts"]):
+        if contract["terms_recorded_at"] >= at:
+            contract |= {"plan": "tomorrow", "recurring_amount": 1.0, "ends_at": contract["started_at"]}
+        if contract["cancelled_at"] is None or contract["cancelled_at"] >= at:
+            contract["cancelled_at"] = max(at, contract["started_at"]) + timedelta(hours=rng.choice([0, 5]))
+        twisted["contracts"].append(
+            {
+                **contract,
+                "contract_id": contract["contract_id"] + "-again",
+                "recorded_at": max(at, contract["recorded_at"]),
+            }
+        )
     for deal in twisted["deals"]:
         deal["outcome"] = rng.choice(["open", "won", "lost"])
         deal["closed_at"] = at + timedelta(days=1)

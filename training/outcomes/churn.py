@@ -11,7 +11,9 @@ SELECT DISTINCT n.customer_id, n.as_of
 FROM nodes_at n
 JOIN contracts c ON c.system = n.system AND c.source_id = n.source_id
 WHERE c.started_at < n.as_of AND c.recorded_at < n.as_of
-  AND (c.cancelled_at IS NULL OR c.cancelled_at >= n.as_of) AND (c.ends_at IS NULL OR c.ends_at >= n.as_of)
+  AND (c.cancelled_at IS NULL OR c.cancelled_at >= n.as_of)
+  -- Whose end nobody knew yet was taken to be running; the label leaves such rows out.
+  AND (c.ends_at IS NULL OR c.ends_at >= n.as_of OR c.terms_recorded_at >= n.as_of)
 """
 _ACTIVE_BUYER = """
 CREATE OR REPLACE TEMP TABLE suited_at AS
