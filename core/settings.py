@@ -18,8 +18,8 @@ from core.segment_settings import SegmentSettings
 from core.settings_faults import did_you_mean, explain_fault
 from core.source_settings import Frozen, SourceSettings, require_offset, require_zone
 
-# Read elsewhere: by the service and by the tests.
-_OTHER_VARIABLES = ("config", "test_postgres", "test_redis")
+# Read elsewhere: by the service, the suppression list and the tests.
+_OTHER_VARIABLES = ("config", "suppression_key", "test_postgres", "test_redis")
 PRESET_DIRECTORY = Path(__file__).parent.parent / "customers" / "presets"
 
 

@@ -35,6 +35,8 @@ class TableSpec:
     row_is: str
     columns: Mapping[str, ColumnSpec]
     order: tuple[str, ...]
+    # A column that is the sum of others, in every row.
+    total: tuple[str, tuple[str, ...]] | None = None
     _frame_schema: list[pandera.DataFrameSchema] = field(default_factory=list, repr=False, compare=False)
 
     @property
@@ -57,12 +59,21 @@ class TableSpec:
                         )
                         for name, spec in self.columns.items()
                     },
+                    checks=[self._sum_check(*self.total)] if self.total else [],
                     strict=True,
                     ordered=True,
                     name=self.name,
                 )
             )
         return self._frame_schema[0]
+
+    @staticmethod
+    def _sum_check(total: str, parts: tuple[str, ...]) -> pandera.Check:
+        # Of the whole frame: a figure for each row would put the rows into the error.
+        return pandera.Check(
+            lambda frame: bool((frame[total] == frame[list(parts)].sum(axis=1)).all()),
+            name=f"{total} = {' + '.join(parts)}",
+        )
 
     def empty(self) -> pa.Table:
         """The table without rows."""
@@ -339,17 +350,19 @@ QUARANTINE = TableSpec(
 )
 SOURCES = TableSpec(
     "sources",
-    "a file or SQL table that was read: rows = published + quarantined",
+    "a file or SQL table that was read: rows = published + quarantined + forgotten",
     {
         "source": _text(),
         "file": _text(),
         "rows": ColumnSpec(WHOLE),
         "published": ColumnSpec(WHOLE),
         "quarantined": ColumnSpec(WHOLE),
+        "forgotten": ColumnSpec(WHOLE),
         "unused_columns": _OPTIONAL_TEXT,
         "fingerprint": _text(),
     },
     ("source", "file"),
+    total=("rows", ("published", "quarantined", "forgotten")),
 )
 
 TABLES: dict[str, TableSpec] = {

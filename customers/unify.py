@@ -16,12 +16,14 @@ from core.settings import Settings
 from core.source_settings import SourceSettings
 from core.storage import Workspace, connect_duckdb, fingerprint
 from customers.accounts import build_accounts
+from customers.balance import SourceReport, balance_sources, create_balance, note_file
 from customers.bots import mark_bots
 from customers.cleansing.email import mail_kind
 from customers.connectors.raw import RawSource, literal
 from customers.connectors.read import read_source, used_columns
 from customers.consent import build_consent_now, build_consents
 from customers.deals import build_deals
+from customers.forgotten import create_mentions, drop_forgotten, note_mentions
 from customers.linking import link_people
 from customers.mapping.functions import define_function, define_functions
 from customers.mapping.moments import define_moments, export_moment
@@ -29,6 +31,7 @@ from customers.mapping.sections import SectionRows, create_staging, map_section
 from customers.profiles import build_profiles
 from customers.publish import write_tables
 from customers.quarantine import create_quarantine, mark_stray_times, set_faults_aside
+from customers.suppression import SuppressionList
 from customers.survivorship import GOLDEN_FIELDS, build_customers, build_golden_fields
 
 log = get_logger("customers")
@@ -57,23 +60,11 @@ _RECORDED = {
 
 
 @dataclass(frozen=True)
-class SourceReport:
-    """What became of one file: rows = published + quarantined."""
-
-    source: str
-    file: str
-    rows: int
-    published: int
-    quarantined: int
-    unused_columns: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class UnifySummary:
     """What a run of `unify_customers` made; times in UTC.
 
     `source_records` counts the records of people, `rows` all rows of all sources, `merges` the people who were known
-    under two ids for some time and turned out to be one.
+    under two ids for some time and turned out to be one, `forgotten` the rows about people on the suppression list.
     """
 
     customers: int
@@ -87,6 +78,7 @@ class UnifySummary:
     data_until: datetime
     as_of: datetime
     sources: tuple[SourceReport, ...]
+    forgotten: int = 0
 
 
 def unify_customers(
@@ -108,8 +100,12 @@ def unify_customers(
     progress = progress or SilentProgress()
     _refuse_unknown_fields(settings)
     with _engine(workspace) as (connection, scratch):
-        reports = _read_sources(connection, settings, scratch, progress)
+        suppressed = SuppressionList(workspace)
+        _read_sources(connection, settings, scratch, bool(suppressed), progress)
         data_until, as_of = _set_horizon(connection, settings)
+        if suppressed:
+            drop_forgotten(connection, settings.sources, suppressed)
+        reports = balance_sources(connection)
         with progress.task("link people", 4) as advance:
             mark_bots(connection)
             _date_undated_rows(connection)
@@ -152,6 +148,7 @@ def unify_customers(
         source_records=source_records,
         rows=sum(report.rows for report in reports),
         quarantined=sum(report.quarantined for report in reports),
+        forgotten=sum(report.forgotten for report in reports),
         events=counts["events"],
         merges=merges,
         data_until=data_until,
@@ -190,20 +187,17 @@ def _engine(workspace: Workspace) -> Iterator[tuple[duckdb.DuckDBPyConnection, P
         )
         create_staging(connection)
         create_quarantine(connection)
-        connection.execute(
-            "CREATE TABLE sources (source VARCHAR, file VARCHAR, rows BIGINT, published BIGINT, quarantined BIGINT, "
-            "unused_columns VARCHAR, fingerprint VARCHAR)"
-        )
+        create_balance(connection)
+        create_mentions(connection)
         connection.execute("CREATE TABLE exports (source VARCHAR, exported_at TIMESTAMPTZ)")
         yield connection, scratch
 
 
 def _read_sources(
-    connection: duckdb.DuckDBPyConnection, settings: Settings, scratch: Path, progress: Progress
-) -> list[SourceReport]:
-    """Read and map every source; raise all faults of all sources at once."""
+    connection: duckdb.DuckDBPyConnection, settings: Settings, scratch: Path, mentions: bool, progress: Progress
+) -> None:
+    """Read and map every source; raise all faults of all sources at once. `mentions`: note whom each row names."""
     faults: list[Fault] = []
-    reports: list[SourceReport] = []
     with progress.task("read exports", len(settings.sources)) as advance:
         for source in settings.sources:
             exported_at = export_moment(source, faults)
@@ -211,23 +205,28 @@ def _read_sources(
             connection.execute("INSERT INTO exports VALUES (?, ?)", [source.name, exported_at])
             # After the first fault only the other sources' faults are of interest.
             if raw is not None and not faults:
-                reports += _map_source(connection, source, raw, exported_at)
+                _map_source(connection, source, raw, exported_at, mentions)
             if raw is not None:
                 connection.execute(f"DROP TABLE {raw.table}")
             advance()
     raise_faults(SourceError, "the input", faults, "nothing was written; correct this and run again")
-    return reports
 
 
 def _map_source(
-    connection: duckdb.DuckDBPyConnection, source: SourceSettings, raw: RawSource, exported_at: datetime | None
-) -> list[SourceReport]:
+    connection: duckdb.DuckDBPyConnection,
+    source: SourceSettings,
+    raw: RawSource,
+    exported_at: datetime | None,
+    mentions: bool,
+) -> None:
     sections: list[SectionRows] = []
     for name in source.sections():
         rows = map_section(connection, source, raw, name, exported_at)
         if exported_at is None:
             mark_stray_times(connection, rows, _FACT_TIMES.get(name, []))
         sections.append(rows)
+    if mentions:
+        note_mentions(connection, source, sections)
     faulty = set_faults_aside(connection, raw, sections)
     for rows in sections:
         if faulty:
@@ -236,27 +235,9 @@ def _map_source(
             connection.execute(insert)
         connection.execute(f"DROP TABLE {rows.table}")
     used = used_columns(source)
-    unused = tuple(name for name in raw.columns if name not in used)
-    reports = []
+    unused = [name for name in raw.columns if name not in used]
     for file in raw.files:
-        ((quarantined,),) = connection.execute(
-            "SELECT count(DISTINCT line) FROM quarantine WHERE source = ? AND file = ?", [source.name, file.name]
-        ).fetchall()
-        report = SourceReport(source.name, file.name, file.rows, file.rows - quarantined, quarantined, unused)
-        connection.execute(
-            "INSERT INTO sources VALUES (?, ?, ?, ?, ?, ?, ?)",
-            [
-                source.name,
-                file.name,
-                file.rows,
-                report.published,
-                quarantined,
-                ", ".join(unused) or None,
-                file.fingerprint,
-            ],
-        )
-        reports.append(report)
-    return reports
+        note_file(connection, raw, file, unused)
 
 
 def _set_horizon(connection: duckdb.DuckDBPyConnection, settings: Settings) -> tuple[datetime, datetime]:
@@ -270,10 +251,10 @@ def _set_horizon(connection: duckdb.DuckDBPyConnection, settings: Settings) -> t
     )
     ((micros,),) = connection.execute(f"SELECT epoch_us(max(moment)) FROM ({' UNION ALL '.join(moments)})").fetchall()
     if micros is None:
-        ((rows,),) = connection.execute("SELECT coalesce(sum(rows), 0) FROM sources").fetchall()
+        ((rows,),) = connection.execute("SELECT coalesce(sum(rows), 0) FROM files_read").fetchall()
         if not rows:
             files = [
-                file for (file,) in connection.execute("SELECT file FROM sources ORDER BY source, file").fetchall()
+                file for (file,) in connection.execute("SELECT file FROM files_read ORDER BY source, file").fetchall()
             ]
             raise SourceError(
                 f"{', '.join(files)} {'holds' if len(files) == 1 else 'hold'} column names but no row",

@@ -245,11 +245,14 @@ class Console:
         sys.stdout.write(json.dumps(_plain(content), ensure_ascii=False, allow_nan=False) + "\n")
 
     def _print_sources(self, summary: "UnifySummary") -> None:
+        # A column for what hardly anybody has would only take room.
+        forgotten = summary.forgotten > 0
         table = Table(
             self._say("source"),
             self._right("rows"),
             self._right("published"),
             self._right("quarantined"),
+            *([self._right("forgotten")] if forgotten else []),
             title=self._say("sources"),
             title_justify="left",
             box=box.SIMPLE_HEAD,
@@ -261,6 +264,7 @@ class Console:
                 f"{source.rows:,}",
                 f"{source.published:,}",
                 f"{source.quarantined:,}",
+                *([f"{source.forgotten:,}"] if forgotten else []),
                 style=style,
             )
         self._out.print(table)
@@ -383,6 +387,7 @@ def _unified_json(summary: "UnifySummary") -> dict[str, Any]:
         "customers": summary.customers,
         "source_records": summary.source_records,
         "quarantined": summary.quarantined,
+        "forgotten": summary.forgotten,
         "events": summary.events,
     }
 

@@ -18,6 +18,7 @@ from core.model_settings import ModelName
 from core.progress import Progress
 from core.settings import Settings
 from core.storage import Workspace, fingerprint
+from customers.suppression import SuppressionList
 from customers.unify import UnifySummary, unify_customers
 from features.build import FeatureBuild, build_features
 from features.catalog import service_of, service_schema
@@ -74,7 +75,7 @@ def run_pipeline(
             unified = run_once(
                 workspace,
                 "unify",
-                inputs=source_fingerprint(settings),
+                inputs=fingerprint(source_fingerprint(settings), SuppressionList(workspace).fingerprint),
                 outputs=("customers",),
                 result=UnifySummary,
                 work=lambda: unify_stage(settings, workspace, clock=clock, progress=progress),

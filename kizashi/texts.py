@@ -13,6 +13,7 @@ TEXTS: dict[str, Label] = {
     "rows": Label(ja="行", en="rows"),
     "published": Label(ja="採用", en="published"),
     "quarantined": Label(ja="隔離", en="quarantined"),
+    "forgotten": Label(ja="忘却", en="forgotten"),
     "people": Label(
         ja="人物レコード {records:,} 件を {customers:,} 人に統合(匿名 {anonymous:,} 人、イベント {events:,} 件)。",
         en="{records:,} records became {customers:,} people ({anonymous:,} of them anonymous), with {events:,} events.",

@@ -1,0 +1,211 @@
+"""Rows about people who were forgotten leave the staging tables and the quarantine before anything is published."""
+
+import json
+import re
+from collections.abc import Collection, Iterator
+
+import duckdb
+import pyarrow as pa
+
+from core.source_settings import SourceSettings
+from customers.cleansing.email import normalise_email
+from customers.cleansing.phone import normalise_phone
+from customers.cleansing.text import normalise_login
+from customers.connectors.raw import literal
+from customers.linking import KEY_SYSTEMS
+from customers.mapping.functions import define_function
+from customers.mapping.sections import SectionRows
+from customers.suppression import LEARNED, Key, SuppressionList
+
+_PERSON = ("system", "source_id")
+# Where a section's rows say whom they are about.
+_PEOPLE_OF: dict[str, tuple[tuple[str, str], ...]] = {
+    **dict.fromkeys(("people", "history", "events", "deal_people", "contracts", "consents"), (_PERSON,)),
+    "links": (("left_system", "left_id"), ("right_system", "right_id")),
+    "deals": (("person_system", "person_id"),),
+}
+_ABOUT_PEOPLE = ("records", "field_values", "field_changes", "events", "deal_people", "consents")
+_WORDS = re.compile(r"[\s,;|\"'{}\[\]<>()=\\]+")
+
+
+def create_mentions(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the empty tables of who is named in which row."""
+    connection.execute("CREATE TABLE mentions (source VARCHAR, file VARCHAR, line BIGINT, system VARCHAR, id VARCHAR)")
+    connection.execute("CREATE TABLE forgotten_lines (source VARCHAR, file VARCHAR, line BIGINT, faulty BOOLEAN)")
+
+
+def note_mentions(connection: duckdb.DuckDBPyConnection, source: SourceSettings, sections: list[SectionRows]) -> None:
+    """Remember whom each row of a source names, faulty rows included."""
+    for rows in sections:
+        for system, source_id in _PEOPLE_OF.get(rows.name, ()):
+            if rows.name == "deals" and not (source.deals and source.deals.person):
+                continue
+            connection.execute(
+                f"INSERT INTO mentions SELECT {literal(source.name)}, file, line, {system}, {source_id} "
+                f"FROM {rows.table} WHERE {source_id} IS NOT NULL"
+            )
+
+
+def drop_forgotten(
+    connection: duckdb.DuckDBPyConnection, sources: tuple[SourceSettings, ...], suppressed: SuppressionList
+) -> None:
+    """Take every row about a forgotten person out of the staging tables and the quarantine.
+
+    Who they are is told by the list, and by what the exports of today say of its people: a new record with their
+    address is theirs, and so is a key that nobody else holds. These join the list, since tomorrow's export may no
+    longer show the connection. A deal or contract of a company stays, without the person. `forgotten_lines` holds the
+    rows that were about them.
+    """
+    _find_forgotten(connection, suppressed)
+    found = [Key(*row) for row in connection.execute("FROM gone").fetchall()]
+    suppressed.add([key for key in found if suppressed.receipt_of(key) is None], LEARNED)
+    connection.execute(
+        """INSERT INTO forgotten_lines
+        SELECT DISTINCT source, file, line, (source, file, line) IN (SELECT (source, file, line) FROM quarantine)
+        FROM mentions JOIN gone USING (system, id)"""
+    )
+    _drop_quarantined(connection, sources, suppressed, frozenset(found))
+    _drop_staged(connection)
+
+
+def _find_forgotten(connection: duckdb.DuckDBPyConnection, suppressed: SuppressionList) -> None:
+    """Make `gone` (system, id): the records and keys of forgotten people among those that the exports speak of."""
+    define_function(connection, "normal_phone", normalise_phone)
+    connection.execute(
+        """CREATE TABLE borne AS
+        WITH given AS (
+            SELECT system, source_id, field, value FROM staged.field_values
+            UNION SELECT system, source_id, field, unnest([old_value, new_value]) FROM staged.field_changes
+        )
+        SELECT DISTINCT field AS system, CASE field WHEN 'email' THEN normal_email(value)
+                   WHEN 'login' THEN normal_login(value) WHEN 'phone' THEN normal_phone(value) ELSE value END AS id,
+               system AS holder_system, source_id AS holder_id
+        FROM given WHERE field IN ('email', 'login', 'phone', 'cookie') AND value IS NOT NULL"""
+    )
+    connection.execute("DELETE FROM borne WHERE id IS NULL")
+    named = connection.execute("SELECT system, id FROM mentions UNION SELECT system, id FROM borne").fetchall()
+    listed = suppressed.among(named)
+    connection.register(
+        "listed_keys",
+        pa.table(
+            {
+                "system": pa.array([key.system for key in listed], pa.string()),
+                "id": pa.array([key.id for key in listed], pa.string()),
+            }
+        ),
+    )
+    connection.execute("CREATE TABLE gone AS FROM listed_keys")
+    connection.unregister("listed_keys")
+    keys = ", ".join(literal(system) for system in KEY_SYSTEMS)
+    # Who else holds a key: records, and for a browser also the addresses and logins that were used in it.
+    connection.execute(
+        f"""CREATE TABLE holders AS
+        WITH links AS (
+            SELECT left_system AS system, left_id AS id, right_system AS holder_system, right_id AS holder_id
+            FROM staged.links
+            UNION SELECT right_system, right_id, left_system, left_id FROM staged.links
+        )
+        SELECT * FROM borne WHERE system IN ({keys})
+        UNION SELECT * FROM links WHERE system IN ({keys}) AND holder_system <> 'cookie'"""
+    )
+    while connection.execute(f"INSERT INTO gone {_ALSO_GONE.format(keys=keys)}").fetchall()[0][0]:
+        pass
+
+
+_ALSO_GONE = """
+(
+    -- A record that bears a forgotten address or login; a telephone, which others may share, only where it is all.
+    SELECT b.holder_system, b.holder_id FROM borne b JOIN gone USING (system, id)
+    WHERE b.system IN ('email', 'login') OR (b.system = 'phone' AND NOT EXISTS (
+        FROM borne o WHERE o.holder_system = b.holder_system AND o.holder_id = b.holder_id AND o.system = 'email'))
+    UNION
+    -- What a system itself calls the same record.
+    SELECT l.right_system, l.right_id FROM staged.links l JOIN gone g ON g.system = l.left_system AND g.id = l.left_id
+    WHERE l.left_system NOT IN ({keys}) AND l.right_system NOT IN ({keys})
+    UNION
+    SELECT l.left_system, l.left_id FROM staged.links l JOIN gone g ON g.system = l.right_system AND g.id = l.right_id
+    WHERE l.left_system NOT IN ({keys}) AND l.right_system NOT IN ({keys})
+    UNION
+    -- A key that nobody else holds.
+    SELECT h.system, h.id FROM holders h
+    LEFT JOIN gone g ON g.system = h.holder_system AND g.id = h.holder_id
+    GROUP BY ALL HAVING bool_and(g.id IS NOT NULL)
+)
+EXCEPT FROM gone
+"""
+
+
+def _drop_staged(connection: duckdb.DuckDBPyConnection) -> None:
+    theirs = "(system, source_id) IN (SELECT (system, id) FROM gone)"
+    connection.execute(
+        f"""CREATE TABLE gone_deals AS
+        SELECT deal_id FROM staged.deals WHERE account_id IS NULL
+            AND deal_id IN (SELECT deal_id FROM staged.deal_people WHERE {theirs})
+            AND deal_id NOT IN (SELECT deal_id FROM staged.deal_people WHERE NOT {theirs})"""
+    )
+    for table in ("deals", "deal_stages"):
+        connection.execute(f"DELETE FROM staged.{table} WHERE deal_id IN (FROM gone_deals)")
+    for table in _ABOUT_PEOPLE:
+        connection.execute(f"DELETE FROM staged.{table} WHERE {theirs}")
+    connection.execute(f"DELETE FROM staged.contracts WHERE account_id IS NULL AND {theirs}")
+    connection.execute(f"UPDATE staged.contracts SET system = NULL, source_id = NULL WHERE {theirs}")
+    connection.execute(
+        """DELETE FROM staged.links WHERE (left_system, left_id) IN (SELECT (system, id) FROM gone)
+        OR (right_system, right_id) IN (SELECT (system, id) FROM gone)"""
+    )
+
+
+def _drop_quarantined(
+    connection: duckdb.DuckDBPyConnection,
+    sources: tuple[SourceSettings, ...],
+    suppressed: SuppressionList,
+    gone: Collection[Key],
+) -> None:
+    """A faulty row is about a forgotten person if it names them, or if anything in it is a key of theirs."""
+    systems = {source.name: _systems_of(source) for source in sources}
+    rows = connection.execute("SELECT source, file, line, section, raw FROM quarantine").fetchall()
+    theirs = [
+        (source, file, line)
+        for source, file, line, section, raw in rows
+        if any(
+            key in gone or suppressed.receipt_of(key) is not None
+            for key in keys_in(raw, systems.get(source, ()), section == "file")
+        )
+    ]
+    if theirs:
+        connection.executemany("INSERT INTO forgotten_lines VALUES (?, ?, ?, true)", theirs)
+    connection.execute(
+        "DELETE FROM quarantine WHERE (source, file, line) IN (SELECT (source, file, line) FROM forgotten_lines)"
+    )
+
+
+def keys_in(raw: str, systems: Collection[str], unsplit: bool) -> Iterator[Key]:
+    """Whatever in a rejected row may be a key of a person.
+
+    Args:
+        raw: the columns as a JSON object, or, when `unsplit`, the line as it stood in the file.
+        systems: whose record ids the line may hold; looked for only where no columns tell what is an id.
+        unsplit: whether the row could not even be split into columns.
+
+    >>> sorted(set(keys_in('{"mail": "Taro@Example.JP"}', [], False)))[1]
+    Key(system='email', id='taro@example.jp')
+    """
+    values = [raw] if unsplit else [text for text in json.loads(raw).values() if text]
+    for value in values:
+        words = [word for word in _WORDS.split(value) if word]
+        for text in {value.strip(), *words}:
+            yield Key("cookie", text)
+            if "@" in text and (email := normalise_email(text)):
+                yield Key("email", email)
+            if (unsplit or text == value.strip()) and (login := normalise_login(text)):
+                yield Key("login", login)
+            if any(character.isdigit() for character in text) and (phone := normalise_phone(text)):
+                yield Key("phone", phone)
+            if unsplit:
+                yield from (Key(system, text) for system in systems)
+
+
+def _systems_of(source: SourceSettings) -> frozenset[str]:
+    """The systems whose record ids a row of the source may hold."""
+    named = re.findall(r"'system': '([^']+)'", str(source.model_dump(include=set(source.sections()))))
+    return frozenset({source.system, *named})
