@@ -24,7 +24,17 @@ from core.tables import TABLES
 _POINTER = "current.json"
 _SCRATCH = "tmp"
 # Written by commands that hold the lock alone; a serving process writes elsewhere, at any time.
-_LOCKED_FOLDERS = ("customers", "features", "feast", "mlflow", "runs", "scores")
+_LOCKED_FOLDERS = (
+    "customers",
+    "features",
+    "feast",
+    "forgetting",
+    "mlflow",
+    "receipts",
+    "runs",
+    "scores",
+    "suppression",
+)
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -176,8 +186,13 @@ class Workspace:
             write_json(folder / _POINTER, {**manifest, "generation": target.name})
         finally:
             shutil.rmtree(beside, ignore_errors=True)
-        for old in folder.iterdir():
-            if old.is_dir() and old.name != target.name:
+        self.remove_former(stage)
+
+    def remove_former(self, stage: str) -> None:
+        """Remove every generation of `stage` but the one in force, such as one that a killed command left."""
+        in_force = (self.manifest(stage) or {}).get("generation")
+        for old in self.path(stage).iterdir():
+            if old.is_dir() and old.name != in_force:
                 shutil.rmtree(old, ignore_errors=True)
 
     def manifest(self, stage: str) -> dict[str, Any] | None:

@@ -38,8 +38,11 @@ def note_file(connection: duckdb.DuckDBPyConnection, raw: RawSource, file: RawFi
             (SELECT count(*) FROM {raw.table} WHERE file = $file
              AND (file, line) NOT IN (SELECT (file, line) FROM faulty)), $unused, $fingerprint""",
         {
-            **{"source": raw.name, "file": file.name, "rows": file.rows},
-            **{"unused": unused, "fingerprint": file.fingerprint},
+            "source": raw.name,
+            "file": file.name,
+            "rows": file.rows,
+            "unused": unused,
+            "fingerprint": file.fingerprint,
         },
     )
 
@@ -63,4 +66,7 @@ def balance_sources(connection: duckdb.DuckDBPyConnection) -> list[SourceReport]
     rows = connection.execute(
         "SELECT source, file, rows, published, quarantined, unused, forgotten FROM sources ORDER BY place"
     ).fetchall()
-    return [SourceReport(*row[:5], tuple(row[5]), row[6]) for row in rows]
+    return [
+        SourceReport(source, file, count, published, quarantined, tuple(unused), forgotten)
+        for source, file, count, published, quarantined, unused, forgotten in rows
+    ]

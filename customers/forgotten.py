@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 import duckdb
 import pyarrow as pa
@@ -162,14 +162,14 @@ def _drop_quarantined(
     gone: Collection[Key],
 ) -> None:
     """A faulty row is about a forgotten person if it names them, or if anything in it is a key of theirs."""
-    systems = {source.name: _systems_of(source) for source in sources}
+    columns = {source.name: id_columns(source) for source in sources}
     rows = connection.execute("SELECT source, file, line, section, raw FROM quarantine").fetchall()
     theirs = [
         (source, file, line)
         for source, file, line, section, raw in rows
         if any(
             key in gone or suppressed.receipt_of(key) is not None
-            for key in keys_in(raw, systems.get(source, ()), section == "file")
+            for key in keys_in(raw, columns.get(source, {}), section == "file")
         )
     ]
     if theirs:
@@ -179,33 +179,42 @@ def _drop_quarantined(
     )
 
 
-def keys_in(raw: str, systems: Collection[str], unsplit: bool) -> Iterator[Key]:
+def keys_in(raw: str, columns: Mapping[str, str], unsplit: bool) -> Iterator[Key]:
     """Whatever in a rejected row may be a key of a person.
 
     Args:
         raw: the columns as a JSON object, or, when `unsplit`, the line as it stood in the file.
-        systems: whose record ids the line may hold; looked for only where no columns tell what is an id.
-        unsplit: whether the row could not even be split into columns.
+        columns: those that hold ids of records, with the record's system.
+        unsplit: whether the row could not even be split into columns; any word of it may be an id then.
 
-    >>> sorted(set(keys_in('{"mail": "Taro@Example.JP"}', [], False)))[1]
-    Key(system='email', id='taro@example.jp')
+    >>> sorted(set(keys_in('{"mail": "Taro@Example.JP", "no": "7"}', {"no": "crm"}, False)))[2:4]
+    [Key(system='crm', id='7'), Key(system='email', id='taro@example.jp')]
     """
-    values = [raw] if unsplit else [text for text in json.loads(raw).values() if text]
-    for value in values:
-        words = [word for word in _WORDS.split(value) if word]
-        for text in {value.strip(), *words}:
+    values = {"": raw} if unsplit else {name: text for name, text in json.loads(raw).items() if text}
+    for name, value in values.items():
+        whole = value.strip()
+        if name in columns:
+            yield Key(columns[name], whole)
+        for text in {whole, *filter(None, _WORDS.split(value))}:
             yield Key("cookie", text)
             if "@" in text and (email := normalise_email(text)):
                 yield Key("email", email)
-            if (unsplit or text == value.strip()) and (login := normalise_login(text)):
+            if (unsplit or text == whole) and (login := normalise_login(text)):
                 yield Key("login", login)
             if any(character.isdigit() for character in text) and (phone := normalise_phone(text)):
                 yield Key("phone", phone)
             if unsplit:
-                yield from (Key(system, text) for system in systems)
+                yield from (Key(system, text) for system in set(columns.values()))
 
 
-def _systems_of(source: SourceSettings) -> frozenset[str]:
-    """The systems whose record ids a row of the source may hold."""
-    named = re.findall(r"'system': '([^']+)'", str(source.model_dump(include=set(source.sections()))))
-    return frozenset({source.system, *named})
+def id_columns(source: SourceSettings) -> dict[str, str]:
+    """The columns of a source that hold ids of people's records, with the system of the record."""
+    found: dict[str, str] = {}
+    if source.people and source.people.id and source.people.id.column:
+        found[source.people.id.column] = source.system
+    for section in source.sections().values():
+        for references in (getattr(section, name, None) for name in ("person", "left", "right")):
+            for reference in references or ():
+                if reference.column.column is not None and reference.key is None:
+                    found[reference.column.column] = reference.system or source.system
+    return found

@@ -72,8 +72,7 @@ class SuppressionList:
         if entries.keys() <= self._entries.keys():
             return
         self._entries = {**entries, **self._entries}
-        assert self._key is not None
-        write_json(self._path, {"key_mark": self._mark(self._key), "entries": self._entries})
+        write_json(self._path, {"key_mark": self._mark(self._secret()), "entries": self._entries})
 
     @property
     def fingerprint(self) -> str:
@@ -81,9 +80,12 @@ class SuppressionList:
         return fingerprint(*sorted(digest for digest, receipt in self._entries.items() if receipt != LEARNED))
 
     def _hash(self, key: Key) -> str:
+        return hmac.new(self._secret(), f"{key.system}\x1f{key.id}".encode(), hashlib.sha256).hexdigest()
+
+    def _secret(self) -> bytes:
         if self._key is None:
             self._key = self._found_key() or self._new_key()
-        return hmac.new(self._key, f"{key.system}\x1f{key.id}".encode(), hashlib.sha256).hexdigest()
+        return self._key
 
     def _found_key(self) -> bytes | None:
         given = os.environ.get(KEY_VARIABLE)

@@ -20,6 +20,8 @@ from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import RepeatedValue, Value
 from feast.repo_config import FeastConfigBaseModel
 
+from core.erasure import scrub_sqlite
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CREATE = """
 PRAGMA journal_mode = WAL;
@@ -121,6 +123,17 @@ class PackedOnlineStore(OnlineStore):  # type: ignore[misc] # Feast ships no typ
                 connection.execute(
                     "DELETE FROM online_rows WHERE project = ? AND view = ?", (config.project, view.name)
                 )
+
+    def delete(self, config: RepoConfig, entity_keys: Sequence[EntityKey]) -> None:
+        """Remove these entities' rows of all views, and every trace of them in the file.
+
+        Raises:
+            BusyError: another process keeps on reading or writing.
+        """
+        addresses = [(config.project, _key_bytes(config, key)) for key in entity_keys]
+        with self._connect(config) as connection:
+            connection.executemany("DELETE FROM online_rows WHERE project = ? AND entity_key = ?", addresses)
+        scrub_sqlite(Path(config.online_store.path))
 
     def teardown(self, config: RepoConfig, tables: Sequence[FeatureView], entities: Sequence[Entity]) -> None:
         """Drop all rows of these views."""

@@ -181,6 +181,29 @@ def explain(
 
 
 @app.command()
+def forget(
+    person: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID]...", help="Customer ids, or system:id such as marketo:1001.")
+    ] = None,
+    file: Annotated[Path | None, typer.Option(help="A text file with one id on each line.")] = None,
+    config: Config = DEFAULT_CONFIG,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Erase people everywhere, for good, and keep later exports from bringing them back."""
+    del debug
+    job = open_job(config, json)
+    from core.clock import SystemClock
+    from core.errors import ConfigurationError
+    from kizashi.forget import forget_people, listed_ids
+
+    given = [*(person or []), *(listed_ids(file) if file is not None else [])]
+    if not given:
+        raise ConfigurationError("nobody was named", "ids, or --file with ids", "see kizashi forget --help")
+    job.console.show_forgetting(forget_people(job.settings, job.workspace, given, clock=SystemClock()))
+
+
+@app.command()
 def doctor(config: Config = DEFAULT_CONFIG, json: Json = False, debug: Debug = False) -> None:
     """Check the set-up and say what to do about what is wrong."""
     del debug

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from customers.unify import UnifySummary
     from features.build import FeatureBuild
     from kizashi.doctor import Finding
+    from kizashi.forget import Forgetting
     from kizashi.pipeline import RunResult
     from scoring.explain import Explanation
     from scoring.score import ScoringResult
@@ -201,6 +202,19 @@ class Console:
             rest = sum(effect for _, effect in others)
             table.add_row(text("others", locale, count=len(others)), f"{rest:+.2f}", style="dim")
         self._out.print(table)
+
+    def show_forgetting(self, result: "Forgetting") -> None:
+        """Who is gone, by receipt, and what was erased."""
+        if self._json:
+            self._print_json(asdict(result))
+            return
+        for receipt in result.forgotten:
+            told = self._say("forgotten_now", rows=sum(receipt.places.values()), keys=sum(receipt.keys.values()))
+            self._out.print(f"{told}\n  {receipt.path}", highlight=False, markup=False, soft_wrap=True)
+        for number in result.already:
+            self._out.print(self._say("forgotten_before", receipt=number), highlight=False, soft_wrap=True)
+        if result.forgotten:
+            self._out.print(self._say("forgotten_sources"), style="dim", highlight=False, soft_wrap=True)
 
     def show_record(self, record: dict[str, Any]) -> None:
         """One thing, a line for each of its parts."""

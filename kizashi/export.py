@@ -35,7 +35,8 @@ def _as_parquet(frame: pd.DataFrame) -> bytes:
     return buffer.getvalue()
 
 
-def _as_excel(frame: pd.DataFrame) -> bytes:
+def write_excel(frame: pd.DataFrame) -> bytes:
+    """The frame as the content of an Excel file."""
     buffer = io.BytesIO()
     naive = frame.copy()
     for column in naive.columns:
@@ -46,7 +47,7 @@ def _as_excel(frame: pd.DataFrame) -> bytes:
     return buffer.getvalue()
 
 
-_WRITERS: dict[str, Callable[[pd.DataFrame], bytes]] = {".csv": _as_csv, ".parquet": _as_parquet, ".xlsx": _as_excel}
+_WRITERS: dict[str, Callable[[pd.DataFrame], bytes]] = {".csv": _as_csv, ".parquet": _as_parquet, ".xlsx": write_excel}
 
 
 def check_export_path(path: Path) -> None:

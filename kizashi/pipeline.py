@@ -24,6 +24,7 @@ from features.build import FeatureBuild, build_features
 from features.catalog import service_of, service_schema
 from features.materialise import materialise_online
 from features.store import apply_definitions
+from kizashi.forget import finish_forgetting
 from kizashi.stages import code_fingerprint, last_result, run_once, source_fingerprint
 from scoring.registry import CHAMPION, Registry
 from scoring.score import HOT_MODEL, ScoringResult, score_customers
@@ -71,6 +72,7 @@ def run_pipeline(
     """
     seconds = seconds or StageSeconds()
     with workspace.lock():
+        finish_forgetting(settings, workspace, clock=clock)
         with seconds.measure("unify"):
             unified = run_once(
                 workspace,

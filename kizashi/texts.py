@@ -14,6 +14,15 @@ TEXTS: dict[str, Label] = {
     "published": Label(ja="採用", en="published"),
     "quarantined": Label(ja="隔離", en="quarantined"),
     "forgotten": Label(ja="忘却", en="forgotten"),
+    "forgotten_now": Label(
+        ja="1 人を忘却しました({rows:,} 行を消去、キー {keys} 件を抑止リストへ)。証跡:",
+        en="One person was forgotten ({rows:,} rows erased, {keys} keys on the suppression list). Receipt:",
+    ),
+    "forgotten_before": Label(ja="すでに忘却済みです(証跡 {receipt})。", en="Already forgotten (receipt {receipt})."),
+    "forgotten_sources": Label(
+        ja="書き出し元のシステムとファイルは変更していません。そちらでも削除してください。",
+        en="The systems and files that are read were not altered: delete the person there too.",
+    ),
     "people": Label(
         ja="人物レコード {records:,} 件を {customers:,} 人に統合(匿名 {anonymous:,} 人、イベント {events:,} 件)。",
         en="{records:,} records became {customers:,} people ({anonymous:,} of them anonymous), with {events:,} events.",

@@ -70,7 +70,7 @@ def test_without_its_key_nothing_runs(small_company: Any, monkeypatch: pytest.Mo
         key.write_text("x" * 64)
     else:
         monkeypatch.setenv(KEY_VARIABLE, "y" * (40 if how == "other variable" else 5))
-    with pytest.raises(ConfigurationError, match="key of the suppression list|has 5 characters"):
+    with pytest.raises(ConfigurationError, match=r"key of the suppression list|has 5 characters"):
         small_company.unify()
     assert small_company.workspace.manifest("customers") is None
 

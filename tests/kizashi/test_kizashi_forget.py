@@ -1,0 +1,217 @@
+"""Forgetting somebody: every byte of the workspace is searched before and after."""
+
+import csv
+import json
+import sqlite3
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pyarrow.parquet as pq
+import pytest
+from sqlalchemy import select
+
+from core.database import Base, open_database
+from core.errors import NotFoundError
+from core.storage import connect_duckdb
+from kizashi import forget as job
+from kizashi import forget_places
+from kizashi.forget import forget_people
+from kizashi.people import find_customer
+from serving.availability import Database
+from serving.directory import Directory, Reference
+from serving.online import OnlineStore
+from tests.kizashi.conftest import CLOCK, Ran, raise_alert
+
+
+def identifiers(ran: Ran, customer_id: str) -> tuple[set[str], set[str]]:
+    """By what a person can be recognised in any text, and, in a cell of a table, by what besides (short ids)."""
+    connection = connect_duckdb()
+    ran.workspace.tables(connection)
+    keys = connection.execute(
+        "SELECT DISTINCT system, source_id FROM identities WHERE customer_id = $1", [customer_id]
+    ).fetchall()
+    told = connection.execute(
+        """SELECT DISTINCT value FROM attributes WHERE customer_id = $1 AND value IS NOT NULL
+        AND field IN ('email', 'phone', 'full_name', 'full_name_kana')
+        AND value NOT IN (SELECT value FROM attributes WHERE customer_id <> $1 AND value IS NOT NULL)
+        UNION SELECT full_name FROM customers WHERE customer_id = $1
+        UNION SELECT old_id FROM identity_changes WHERE new_id = $1
+        UNION SELECT event_id FROM events WHERE customer_id = $1""",
+        [customer_id],
+    ).fetchall()
+    connection.close()
+    words = {customer_id, *(value for (value,) in told), *(source_id for _, source_id in keys)}
+    words |= {f"{system}:{source_id}" for system, source_id in keys}
+    return {word for word in words if len(word) > 8 or not word.isascii()}, {source_id for _, source_id in keys}
+
+
+def cells(path: Path) -> Iterable[Any]:
+    """The values of a file that is a table, one by one."""
+    if path.suffix == ".parquet":
+        for row in pq.read_table(path).to_pylist():
+            yield from row.values()
+    elif path.suffix == ".xlsx":
+        for sheet in openpyxl.load_workbook(path, read_only=True):
+            for line in sheet.iter_rows(values_only=True):
+                yield from line
+    elif path.suffix == ".csv":
+        for record in csv.reader(path.open(encoding="utf-8-sig", newline="")):
+            yield from record
+    elif path.suffix == ".db":
+        connection = sqlite3.connect(path)
+        for (table,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+            for row in connection.execute(f"SELECT * FROM {table}"):
+                yield from row
+        connection.close()
+
+
+def traces(ran: Ran, words: set[str], short: set[str]) -> set[str]:
+    """Files, and tables of the database, that speak of the person; sources are the company's own."""
+    found = set()
+    for path in sorted(ran.workspace.home.rglob("*")):
+        name = str(path.relative_to(ran.workspace.home))
+        if not path.is_file() or name.startswith("exports/"):
+            continue
+        content = path.read_bytes()
+        texts = [cell for cell in cells(path) if isinstance(cell, str)]
+        if (
+            any(word.encode() in content for word in words)
+            or not short.isdisjoint(texts)
+            or any(word in text for text in set(texts) for word in words)
+        ):
+            found.add(name)
+    if ran.settings.database_url:
+        engine = open_database(ran.settings, ran.workspace)
+        with engine.connect() as connection:
+            for table in Base.metadata.sorted_tables:
+                rows = connection.execute(select(table)).all()
+                if any(word in str(rows) for word in words):
+                    found.add(f"database/{table.name}")
+        engine.dispose()
+    return found
+
+
+def spoil_a_row(ran: Ran, customer_id: str) -> None:
+    """A faulty row about the person and a broken line with their address: both go to quarantine."""
+    (email,) = {row["source_id"] for row in keys_of(ran, customer_id) if row["system"] == "email"}
+    path = ran.workspace.path("exports", "consents", "consents.csv")
+    path.write_text(
+        path.read_text(encoding="utf-8") + f"{email},marketing,true,no time,form\n{email},too,few\n", encoding="utf-8"
+    )
+
+
+def keys_of(ran: Ran, customer_id: str) -> list[dict[str, Any]]:
+    rows = ran.workspace.read_table("identities").to_pylist()
+    return [row for row in rows if row["customer_id"] == customer_id and row["ended_at"] is None]
+
+
+def resolved(ran: Ran, references: list[Reference]) -> list[dict[Reference, Any]]:
+    """What lookups find, in the database and in the online store."""
+    online = OnlineStore(ran.settings, ran.workspace)
+    away = ran.settings.model_copy(update={"database_url": "postgresql+psycopg://nobody@127.0.0.1:1/none"})
+    answers = []
+    for settings in (ran.settings, away):
+        database = Database(settings, ran.workspace)
+        answers.append(Directory(database, online).find(references))
+        database.close()
+    return answers
+
+
+def test_nothing_is_left_of_the_person_and_no_export_brings_them_back(
+    own_ran: Callable[..., Ran], database_url: str | None
+) -> None:
+    ran = own_ran(database_url)
+    customer, other = ran.people()
+    spoil_a_row(ran, customer)
+    ran.run()
+    words, short = identifiers(ran, customer)
+    raise_alert(ran, customer, next(word for word in words if "@" in word))
+    references = [Reference(row["system"], row["source_id"]) for row in keys_of(ran, customer)]
+    references.append(Reference("kizashi", customer))
+    for answer in resolved(ran, references):
+        assert len(answer) == len(references)
+    before = traces(ran, words, short)
+    kinds = {name.split("/")[0] for name in before}
+    assert kinds == {
+        "customers",
+        "features",
+        "feast",
+        "scores",
+        "segments",
+        "scores.csv",
+        "best.xlsx",
+        "best.parquet",
+    } | ({"database"} if database_url else {"app.db"})
+    others = len(ran.workspace.read_table("customers"))
+
+    (receipt,) = forget_people(ran.settings, ran.workspace, [customer], clock=CLOCK).forgotten
+
+    assert traces(ran, words, short) == set()
+    assert resolved(ran, references) == [{}, {}]
+    assert len(ran.workspace.read_table("customers")) == others - 1
+    assert find_customer(ran.workspace, other) == other
+    told = json.loads(receipt.path.read_text(encoding="utf-8"))
+    assert told["places"]["tables/quarantine"] == 2
+    assert told["places"]["exported lists"] == 3
+    assert {"tables/events", "tables/attributes", "features/profile", "features/online people", "scores/lead/scores",
+            "segments/best/members", "database/answers", "database/outbox", "database/person_records"} <= set(told["places"])  # fmt: skip
+    assert told["keys"]["email"] >= 1
+    assert {"marketo", "salesforce", "cookie", "phone"} <= set(told["keys"])
+
+    # The same exports, and a new record with the address in another form.
+    (email,) = {reference.id for reference in references if reference.system == "email"}
+    leads = ran.workspace.path("exports", "marketo", "leads.csv")
+    with leads.open(encoding="utf-8", newline="") as file:
+        header, *rows = csv.reader(file)
+    new = dict(zip(header, rows[0], strict=True)) | {"id": "99999901", "email": email.upper(), "phone": ""}
+    new |= {name: "新顔" for name in ("lastName", "firstName", "kanaLastName", "kanaFirstName") if name in new}
+    with leads.open("a", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerow(new.values())
+    unified = ran.run().unified
+    assert unified.forgotten > 3
+    # Exported lists are the user's; the run made the rest anew.
+    assert traces(ran, words | {"99999901"}, short) == set()
+    assert resolved(ran, references) == [{}, {}]
+    again = forget_people(ran.settings, ran.workspace, [customer, f"marketo:{99999901}"], clock=CLOCK)
+    assert again.forgotten == ()
+    assert again.already == (receipt.receipt, "learned")
+
+
+@pytest.mark.parametrize(
+    "step", ["_forget_records", "erase_online", "rewrite_generation", "erase_from_tables", "erase_from_features",
+             "forget_answers", "scrub_sqlite", "_write_receipt"]
+)  # fmt: skip
+def test_a_killed_command_is_finished_by_the_next_one(
+    own_ran: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    ran = own_ran()
+    customer, other = ran.people()
+    words, short = identifiers(ran, customer)
+
+    def killed(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(job if step == "_write_receipt" else forget_places, step, killed)
+        with pytest.raises(KeyboardInterrupt):
+            forget_people(ran.settings, ran.workspace, [customer], clock=CLOCK)
+    assert not list(ran.workspace.path("receipts").glob("*.json"))
+    # Whatever the next command is about, it finishes that one first.
+    done = forget_people(ran.settings, ran.workspace, [other, customer], clock=CLOCK)
+    assert traces(ran, words, short) == set()
+    receipts = [json.loads(path.read_text()) for path in ran.workspace.path("receipts").glob("*.json")]
+    assert len(receipts) == 2
+    assert all(receipt["places"]["tables/customers"] == 1 for receipt in receipts)
+    assert (len(done.forgotten), len(done.already)) == (1, 1)
+
+
+def test_nobody_is_forgotten_where_somebody_is_unknown(own_ran: Callable[..., Ran]) -> None:
+    ran = own_ran()
+    customer, _ = ran.people()
+    generations = {path: path.read_bytes() for path in ran.workspace.home.rglob("current.json")}
+    with pytest.raises(NotFoundError, match="nobody is known as 'marketo:none', 'c_none'.*nobody was forgotten"):
+        forget_people(ran.settings, ran.workspace, [customer, "marketo:none", "c_none"], clock=CLOCK)
+    assert {path: path.read_bytes() for path in ran.workspace.home.rglob("current.json")} == generations
+    assert not ran.workspace.path("forgetting", "pending.json").exists()
