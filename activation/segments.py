@@ -70,6 +70,7 @@ SELECT m.rank, m.customer_id,
        m.probability, m.score, m.grade, m.evidence, m.reason_1, m.reason_2, m.reason_3, m.entered_at, m.as_of
        {columns}
 FROM members m JOIN customers c USING (customer_id) LEFT JOIN ids USING (customer_id)
+WHERE c.consent_profiling AND ($recipient = 'own' OR c.consent_transfer)
 ORDER BY m.rank
 """
 
@@ -117,18 +118,23 @@ def list_segments(settings: Settings, workspace: Workspace) -> tuple[SegmentSumm
 def segment_people(settings: Settings, workspace: Workspace, name: str) -> pa.Table:
     """The members of a segment with names, reasons and their ids in every system, the best first.
 
+    Consent counts as it stands today, not as it stood when the segment was built: whoever has refused profiling is left
+    out, and, where others get the list, whoever has not agreed to transfer.
+
     Raises:
         NotFoundError: the segment is not configured.
         MissingStageError: it was never built.
     """
-    _rules(settings, name)
+    rules = _rules(settings, name)
     path = workspace.current(f"segments/{name}") / MEMBERS_FILE
     connection = connect_duckdb()
     try:
         workspace.tables(connection)
         connection.execute("CREATE TABLE members AS SELECT * FROM read_parquet($1)", [str(path)])
         columns = "".join(f", coalesce(ids['{system}'], '') AS id_{system}" for system in _systems(connection))
-        people: pa.Table = connection.sql(_EXPORTED.format(columns=columns)).to_arrow_table()
+        people: pa.Table = connection.sql(
+            _EXPORTED.format(columns=columns), params={"recipient": rules.recipient}
+        ).to_arrow_table()
     finally:
         connection.close()
     return people
@@ -156,7 +162,7 @@ def _build(workspace: Workspace, name: str, rules: SegmentSettings) -> SegmentSu
         workspace.tables(connection)
         connection.register("former", former)
         members: pa.Table = connection.sql(
-            _MEMBERS, params={"scores": str(scores), **rules.model_dump(exclude={"model"})}
+            _MEMBERS, params={"scores": str(scores), **rules.model_dump(exclude={"model", "recipient"})}
         ).to_arrow_table()
     finally:
         connection.close()

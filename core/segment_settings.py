@@ -20,6 +20,12 @@ class SegmentSettings(Frozen):
         "not_refused", description="Leaves out people who opted out, or all who have not opted in."
     )
 
+    recipient: Literal["others", "own"] = Field(
+        "others",
+        description="Who gets the exported list: `others` leaves out everybody who has not agreed to transfer, `own` is "
+        "for the company and those who work on its behalf.",
+    )
+
     @model_validator(mode="after")
     def _cut_somewhere(self) -> Self:
         if self.size is None and self.top_share is None and self.min_probability is None:

@@ -34,8 +34,9 @@ _CONDITIONS = {
 }
 _COMPANY_CONTRACT = f"account_id IS NOT NULL AND {THEIR_ROW}"
 _DETACHED_CONTRACTS = f"""
-SELECT * REPLACE (CASE WHEN NOT theirs THEN customer_id END AS customer_id, CASE WHEN NOT theirs THEN system END AS system,
-                  CASE WHEN NOT theirs THEN source_id END AS source_id) EXCLUDE (theirs)
+SELECT * EXCLUDE (theirs)
+    REPLACE (CASE WHEN NOT theirs THEN customer_id END AS customer_id, CASE WHEN NOT theirs THEN system END AS system,
+             CASE WHEN NOT theirs THEN source_id END AS source_id)
 FROM (SELECT *, coalesce({THEIR_ROW}, false) AS theirs FROM contracts) WHERE NOT theirs OR account_id IS NOT NULL
 """
 # What leaves the quarantine counts as forgotten; what was published of the file is counted anew by the next run.

@@ -142,11 +142,14 @@ def export(
     """Write a segment's members with their ids in every system."""
     del debug
     job = open_job(config, json)
+    from activation.segments import list_segments
     from kizashi.export import check_export_path, export_segment
 
     check_export_path(out)
     members = export_segment(job.settings, job.workspace, name, out)
-    job.console.show_record({"segment": name, "members": members, "out": str(out)})
+    (built,) = [segment for segment in list_segments(job.settings, job.workspace) if segment.name == name]
+    left_out = built.members - members
+    job.console.show_record({"segment": name, "members": members, "left_out_by_consent": left_out, "out": str(out)})
 
 
 def serve(

@@ -71,7 +71,7 @@ def check_export_path(path: Path) -> None:
 
 
 def export_segment(settings: Settings, workspace: Workspace, name: str, path: Path) -> int:
-    """Write a segment's members as CSV, Parquet or Excel; returns how many there are.
+    """Write the segment's members whose consent allows it as CSV, Parquet or Excel; returns how many that are.
 
     Raises:
         NotFoundError: the segment is not configured.
@@ -91,7 +91,11 @@ def export_scores(workspace: Workspace, model: ModelName, path: Path) -> None:
     scores = workspace.current(f"scores/{model}") / "scores.parquet"
     if not scores.exists():
         raise NotFoundError(f"{scores} is missing", "the scores of a finished run", "run `kizashi run` first")
-    columns = ["customer_id", "full_name", "last_name", "first_name", "company", "email"]
+    columns = ["customer_id", "full_name", "last_name", "first_name", "company", "email", "consent_profiling"]
     people = workspace.read_table("customers", columns).to_pandas()
-    frame = people.merge(pd.read_parquet(scores), on="customer_id", how="right", validate="one_to_one")
+    # Whoever refused profiling since the scores were made is not handed out any more.
+    people = people[people.pop("consent_profiling")]
+    listed = pd.read_parquet(scores)
+    listed = listed[listed["customer_id"].isin(people["customer_id"])]
+    frame = people.merge(listed, on="customer_id", how="right", validate="one_to_one")
     write_atomically(path, _WRITERS[path.suffix](frame))

@@ -7,10 +7,12 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from activation.segments import build_segments, list_segments, segment_people
 from core.errors import MissingStageError, NotFoundError
+from core.segment_settings import SegmentSettings
 from core.settings import Settings
 from core.storage import Workspace, write_parquet
 from kizashi.export import export_segment
@@ -25,7 +27,7 @@ def settings(home: Path, **rules: Any) -> Settings:
             "home": home,
             "sources": [{"name": "s", "system": "crm", "path": "none.csv", "people": {"id": "id"}}],
             "models": {"churn": {}},
-            "segments": {"risk": {"model": "churn", **rules}},
+            "segments": {"risk": {"model": "churn", "recipient": "own", **rules}},
         }
     )
 
@@ -139,6 +141,26 @@ def test_the_list_names_people_in_every_system_and_runs_no_formula(company: Work
     assert rows.loc["a", "name"] == "'=a"
     assert rows.loc["a", "reason_1"] == "'=reason 1"
     assert rows.loc["a", "grade"] == "-"
+
+
+def test_others_get_only_those_who_agreed_to_transfer(company: Workspace, tmp_path: Path) -> None:
+    publish_scores(company, SCORES)
+    rules = {"size": 9, "marketing": "ignore"}
+    for recipient, expected in (("own", ["b", "c", "e", "d", "a"]), ("others", ["c"])):
+        configured = settings(company.home, **rules, recipient=recipient)
+        build_segments(configured, company)
+        with company.publish("customers", "agreed", company.manifest("customers") or {}) as folder:
+            for path in company.current("customers").glob("*.parquet"):
+                table = pq.read_table(path)
+                if path.stem == "customers":
+                    agreed = pa.array([person in "cf" for person in table["customer_id"].to_pylist()])
+                    table = table.set_column(
+                        table.schema.get_field_index("consent_transfer"), "consent_transfer", agreed
+                    )
+                write_parquet(folder / path.name, table)
+        assert export_segment(configured, company, "risk", tmp_path / "risk.parquet") == len(expected)
+        assert pq.read_table(tmp_path / "risk.parquet")["customer_id"].to_pylist() == expected
+    assert SegmentSettings(model="churn", size=1).recipient == "others"
 
 
 def test_what_is_missing_is_named(company: Workspace) -> None:

@@ -25,7 +25,7 @@ from simulator import simulate_company
 
 ROOT = Path(__file__).parents[2]
 CLOCK = FixedClock(datetime(2026, 11, 1, tzinfo=UTC))
-# Known to marketing, sales, by address and by browser; scored; merged from a younger id; of a name that is theirs alone.
+# Known to marketing and sales, by address and browser; scored; merged from a younger id; of a name of their own.
 PERSON = """
 SELECT c.customer_id, any_value(c.full_name) AS name
 FROM customers c JOIN identities i USING (customer_id)
@@ -67,7 +67,7 @@ def write_config(folder: Path, home: Path, **more: Any) -> Path:
         **yaml.safe_load((ROOT / "conf" / "demo.yaml").read_text(encoding="utf-8")),
         "home": str(home),
         "models": {"lead": {}},
-        "segments": {"best": {"model": "lead", "top_share": 1, "marketing": "ignore"}},
+        "segments": {"best": {"model": "lead", "top_share": 1, "marketing": "ignore", "recipient": "own"}},
         **more,
     }
     path = folder / "company.yaml"
@@ -97,11 +97,19 @@ def raise_alert(ran: Ran, customer_id: str, name: str) -> None:
 @pytest.fixture(scope="session")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     folder = tmp_path_factory.mktemp("ran")
+    import os  # CACHE
+
+    folder = Path("/tmp/forget_ran")  # CACHE
+    if (folder / "done").exists():  # CACHE
+        settings = load_settings(folder / "company.yaml")  # CACHE
+        return Ran(folder / "company.yaml", settings, Workspace(settings.home))  # CACHE
+    folder.mkdir(exist_ok=True)  # CACHE
     config = write_config(folder, folder / "home")
     simulate_company(folder / "home" / "exports", customers=800, months=24, seed=5)
     settings = load_settings(config)
     company = Ran(config, settings, Workspace(settings.home))
     company.run()
+    (folder / "done").touch()  # CACHE
     return company
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-import openpyxl
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import select
@@ -53,13 +53,13 @@ def cells(path: Path) -> Iterable[Any]:
         for row in pq.read_table(path).to_pylist():
             yield from row.values()
     elif path.suffix == ".xlsx":
-        for sheet in openpyxl.load_workbook(path, read_only=True):
-            for line in sheet.iter_rows(values_only=True):
-                yield from line
+        for line in pd.read_excel(path, header=None, dtype=str).itertuples(index=False):
+            yield from line
     elif path.suffix == ".csv":
-        for record in csv.reader(path.open(encoding="utf-8-sig", newline="")):
-            yield from record
-    elif path.suffix == ".db":
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            for record in csv.reader(file):
+                yield from record
+    elif path.read_bytes().startswith(b"SQLite format 3"):
         connection = sqlite3.connect(path)
         for (table,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
             for row in connection.execute(f"SELECT * FROM {table}"):
@@ -75,12 +75,9 @@ def traces(ran: Ran, words: set[str], short: set[str]) -> set[str]:
         if not path.is_file() or name.startswith("exports/"):
             continue
         content = path.read_bytes()
-        texts = [cell for cell in cells(path) if isinstance(cell, str)]
-        if (
-            any(word.encode() in content for word in words)
-            or not short.isdisjoint(texts)
-            or any(word in text for text in set(texts) for word in words)
-        ):
+        texts = {cell for cell in cells(path) if isinstance(cell, str)}
+        everything = "\n".join(texts) + content.decode("utf-8", errors="ignore")
+        if not short.isdisjoint(texts) or any(word in everything for word in words):
             found.add(name)
     if ran.settings.database_url:
         engine = open_database(ran.settings, ran.workspace)
@@ -155,8 +152,17 @@ def test_nothing_is_left_of_the_person_and_no_export_brings_them_back(
     told = json.loads(receipt.path.read_text(encoding="utf-8"))
     assert told["places"]["tables/quarantine"] == 2
     assert told["places"]["exported lists"] == 3
-    assert {"tables/events", "tables/attributes", "features/profile", "features/online people", "scores/lead/scores",
-            "segments/best/members", "database/answers", "database/outbox", "database/person_records"} <= set(told["places"])  # fmt: skip
+    assert set(told["places"]) >= {
+        *(
+            "tables/events",
+            "tables/attributes",
+            "features/profile",
+            "features/online people",
+            "features/online records",
+        ),
+        *("scores/lead/scores", "segments/best/members"),
+        *("database/answers", "database/outbox", "database/person_records"),
+    }
     assert told["keys"]["email"] >= 1
     assert {"marketo", "salesforce", "cookie", "phone"} <= set(told["keys"])
 
@@ -168,7 +174,7 @@ def test_nothing_is_left_of_the_person_and_no_export_brings_them_back(
     new = dict(zip(header, rows[0], strict=True)) | {"id": "99999901", "email": email.upper(), "phone": ""}
     new |= {name: "新顔" for name in ("lastName", "firstName", "kanaLastName", "kanaFirstName") if name in new}
     with leads.open("a", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerow(new.values())
+        csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator="\n").writerow(new.values())
     unified = ran.run().unified
     assert unified.forgotten > 3
     # Exported lists are the user's; the run made the rest anew.
@@ -211,7 +217,7 @@ def test_nobody_is_forgotten_where_somebody_is_unknown(own_ran: Callable[..., Ra
     ran = own_ran()
     customer, _ = ran.people()
     generations = {path: path.read_bytes() for path in ran.workspace.home.rglob("current.json")}
-    with pytest.raises(NotFoundError, match="nobody is known as 'marketo:none', 'c_none'.*nobody was forgotten"):
+    with pytest.raises(NotFoundError, match=r"nobody is known as 'marketo:none', 'c_none'.*nobody was forgotten"):
         forget_people(ran.settings, ran.workspace, [customer, "marketo:none", "c_none"], clock=CLOCK)
     assert {path: path.read_bytes() for path in ran.workspace.home.rglob("current.json")} == generations
     assert not ran.workspace.path("forgetting", "pending.json").exists()
