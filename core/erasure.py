@@ -122,8 +122,12 @@ def stages_under(workspace: Workspace, folder: str) -> Iterable[str]:
     return (f"{folder}/{pointer.parent.name}" for pointer in sorted(workspace.path(folder).glob("*/current.json")))
 
 
-def scrub_sqlite(path: Path) -> None:
+def scrub_sqlite(path: Path, patience: float = 30) -> None:
     """Write an SQLite file anew, so that no byte of deleted rows is left in it or in its log.
+
+    Args:
+        path: the file; one that does not exist holds nothing.
+        patience: seconds to wait for readers and writers.
 
     Raises:
         BusyError: another process keeps on reading or writing.
@@ -135,7 +139,7 @@ def scrub_sqlite(path: Path) -> None:
         "a moment without readers",
         "stop the service, then run the command again: it goes on where it stopped",
     )
-    connection = sqlite3.connect(path, timeout=30, isolation_level=None)
+    connection = sqlite3.connect(path, timeout=patience, isolation_level=None)
     try:
         connection.execute("VACUUM")
         if connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:

@@ -22,8 +22,8 @@ class SegmentSettings(Frozen):
 
     recipient: Literal["others", "own"] = Field(
         "others",
-        description="Who gets the exported list: `others` leaves out everybody who has not agreed to transfer, `own` is "
-        "for the company and those who work on its behalf.",
+        description="Who gets the exported list: `others` leaves out everybody who has not agreed to transfer, `own` "
+        "is for the company and those who work on its behalf.",
     )
 
     @model_validator(mode="after")

@@ -38,7 +38,8 @@ def build_consents(connection: duckdb.DuckDBPyConnection) -> None:
             WHERE NOT c.granted AND o.customer_id IS DISTINCT FROM r.customer_id
         )
         SELECT * EXCLUDE (only_held) FROM told
-        WHERE NOT only_held OR (customer_id, purpose) NOT IN (SELECT (customer_id, purpose) FROM told WHERE NOT granted)"""
+        WHERE NOT only_held
+           OR (customer_id, purpose) NOT IN (SELECT (customer_id, purpose) FROM told WHERE NOT granted)"""
     )
 
 

@@ -1,9 +1,10 @@
-"""Forgetting somebody: every byte of the workspace is searched before and after."""
+"""Forgetting somebody: every byte of the workspace is searched before and after. Refusing: every list is."""
 
 import csv
 import json
 import sqlite3
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,20 @@ from sqlalchemy import select
 
 from core.database import Base, open_database
 from core.errors import NotFoundError
+from core.progress import SilentProgress
 from core.storage import connect_duckdb
+from features.retrieval import online_features
 from kizashi import forget as job
 from kizashi import forget_places
+from kizashi.export import export_scores, export_segment
 from kizashi.forget import forget_people
 from kizashi.people import find_customer
+from kizashi.pipeline import unify_stage
 from serving.availability import Database
 from serving.directory import Directory, Reference
 from serving.online import OnlineStore
 from tests.kizashi.conftest import CLOCK, Ran, raise_alert
+from training.training_set import load_training_set
 
 
 def identifiers(ran: Ran, customer_id: str) -> tuple[set[str], set[str]]:
@@ -185,12 +191,14 @@ def test_nothing_is_left_of_the_person_and_no_export_brings_them_back(
     assert again.already == (receipt.receipt, "learned")
 
 
-@pytest.mark.parametrize(
-    "step", ["_forget_records", "erase_online", "rewrite_generation", "erase_from_tables", "erase_from_features",
-             "forget_answers", "scrub_sqlite", "_write_receipt"]
-)  # fmt: skip
+STEPS = (
+    *("_forget_records", "erase_online", "rewrite_generation", "erase_from_tables", "erase_from_features"),
+    *("_remove_leftovers", "forget_answers", "scrub_sqlite", "_write_receipt"),
+)
+
+
 def test_a_killed_command_is_finished_by_the_next_one(
-    own_ran: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch, step: str
+    own_ran: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ran = own_ran()
     customer, other = ran.people()
@@ -199,12 +207,14 @@ def test_a_killed_command_is_finished_by_the_next_one(
     def killed(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patched:
-        patched.setattr(job if step == "_write_receipt" else forget_places, step, killed)
-        with pytest.raises(KeyboardInterrupt):
-            forget_people(ran.settings, ran.workspace, [customer], clock=CLOCK)
-    assert not list(ran.workspace.path("receipts").glob("*.json"))
-    # Whatever the next command is about, it finishes that one first.
+    for step in STEPS:
+        with monkeypatch.context() as patched:
+            patched.setattr(job if step == "_write_receipt" else forget_places, step, killed)
+            # From the second time on it is not found any more, but still on its way.
+            with pytest.raises(KeyboardInterrupt):
+                forget_people(ran.settings, ran.workspace, [customer], clock=CLOCK)
+        assert not list(ran.workspace.path("receipts").glob("*.json"))
+    # Whomever the next command is about, it finishes that one first.
     done = forget_people(ran.settings, ran.workspace, [other, customer], clock=CLOCK)
     assert traces(ran, words, short) == set()
     receipts = [json.loads(path.read_text()) for path in ran.workspace.path("receipts").glob("*.json")]
@@ -221,3 +231,63 @@ def test_nobody_is_forgotten_where_somebody_is_unknown(own_ran: Callable[..., Ra
         forget_people(ran.settings, ran.workspace, [customer, "marketo:none", "c_none"], clock=CLOCK)
     assert {path: path.read_bytes() for path in ran.workspace.home.rglob("current.json")} == generations
     assert not ran.workspace.path("forgetting", "pending.json").exists()
+
+
+def decide(ran: Ran, email: str, granted: str, days: int) -> None:
+    at = (ran.workspace.as_of() + timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    with ran.workspace.path("exports", "consents", "consents.csv").open("a", encoding="utf-8") as file:
+        file.write(f'"{email}","profiling","{granted}","{at}","privacy_desk"\n')
+
+
+def lists(ran: Ran, customer: str) -> dict[str, bool]:
+    """Where the person appears."""
+    folder = ran.workspace.path("out")
+    folder.mkdir(exist_ok=True)
+    export_scores(ran.workspace, "lead", folder / "scores.parquet")
+    export_segment(ran.settings, ran.workspace, "best", folder / "best.parquet")
+    trained = load_training_set(ran.settings, ran.workspace, "lead").spine
+    online = online_features(ran.settings, ran.workspace, "lead_v1", [customer]).to_pylist()
+    scores = pd.read_parquet(ran.workspace.current("scores/lead") / "scores.parquet")
+    members = pd.read_parquet(ran.workspace.current("segments/best") / "members.parquet")
+    return {
+        "trained on": customer in set(trained["person"]),
+        "online": online[0]["as_of"] is not None,
+        "scored": customer in set(scores["customer_id"]),
+        "in the segment": customer in set(members["customer_id"]),
+        "scores exported": customer in set(pd.read_parquet(folder / "scores.parquet")["customer_id"]),
+        "segment exported": customer in set(pd.read_parquet(folder / "best.parquet")["customer_id"]),
+    }
+
+
+def state(ran: Ran, customer: str) -> str:
+    database = Database(ran.settings, ran.workspace)
+    (person,) = (
+        Directory(database, OnlineStore(ran.settings, ran.workspace)).find([Reference("kizashi", customer)]).values()
+    )
+    database.close()
+    return person.state
+
+
+def test_a_refusal_reaches_every_list_and_a_later_permission_too(own_ran: Callable[..., Ran]) -> None:
+    ran = own_ran()
+    customer = next(person for person in ran.people() if lists(ran, person)["trained on"])
+    keys = ran.workspace.read_table("identities").to_pylist()
+    (email, *_) = [row["source_id"] for row in keys if (row["customer_id"], row["system"]) == (customer, "email")]
+    assert set(lists(ran, customer).values()) == {True}
+    assert state(ran, customer) == "known"
+    decide(ran, email, "false", 1)
+    unify_stage(ran.settings, ran.workspace, clock=CLOCK, progress=SilentProgress())
+    # Scores and segments are yesterday's; nobody is handed out against what is known today.
+    unified = lists(ran, customer)
+    assert unified["scored"]
+    assert not unified["scores exported"]
+    assert not unified["segment exported"]
+    ran.run()
+    assert set(lists(ran, customer).values()) == {False}
+    assert state(ran, customer) == "excluded"
+    decide(ran, email, "true", 1)
+    ran.run()
+    again = lists(ran, customer)
+    assert again["scored"]
+    assert again["segment exported"]
+    assert again["online"]
