@@ -29,7 +29,7 @@ class SuppressionList:
     """Who is not to come back. Only keyed hashes are kept: the list alone tells nobody who is on it.
 
     The key comes from the environment (`KIZASHI_SUPPRESSION_KEY`), or lies beside the list and is made with its first
-    entry (docs/adr/0007). Writers hold the workspace.
+    entry (docs/adr/0008). Writers hold the workspace.
 
     Raises:
         ConfigurationError: the key is missing, too short, or not the one that the list was made with; with a wrong key
