@@ -19,6 +19,7 @@ from core.database import Base, open_database
 from core.progress import SilentProgress
 from core.settings import Settings, load_settings
 from core.storage import Workspace, connect_duckdb
+from features.store import apply_definitions
 from kizashi.export import export_scores, export_segment
 from kizashi.pipeline import run_pipeline
 from simulator import simulate_company
@@ -97,7 +98,6 @@ def raise_alert(ran: Ran, customer_id: str, name: str) -> None:
 @pytest.fixture(scope="session")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     folder = tmp_path_factory.mktemp("ran")
-
     config = write_config(folder, folder / "home")
     simulate_company(folder / "home" / "exports", customers=800, months=24, seed=5)
     settings = load_settings(config)
@@ -116,6 +116,8 @@ def own_ran(ran: Ran, tmp_path: Path) -> Callable[[str | None], Ran]:
         config = write_config(tmp_path, home, **({"database_url": database} if database else {}))
         settings = load_settings(config)
         company = Ran(config, settings, Workspace(home))
+        # Feast knows its files by their absolute paths.
+        apply_definitions(settings, company.workspace)
         if database:
             _move_database(ran, company)
         export_scores(company.workspace, "lead", home / "scores.csv")
