@@ -4,7 +4,7 @@ import duckdb
 import pyarrow as pa
 
 from customers.connectors.raw import RawSource, Reject, literal
-from customers.mapping.sections import SectionRows
+from customers.mapping.staging import SectionRows
 
 _STRAY_AFTER_YEARS = 5
 _STRAY_SHARE = 0.01

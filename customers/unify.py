@@ -27,7 +27,8 @@ from customers.forgotten import create_mentions, drop_forgotten, note_mentions
 from customers.linking import link_people
 from customers.mapping.functions import define_function, define_functions
 from customers.mapping.moments import define_moments, export_moment
-from customers.mapping.sections import SectionRows, create_staging, map_section
+from customers.mapping.sections import create_staging, map_section
+from customers.mapping.staging import SectionRows
 from customers.profiles import build_profiles
 from customers.publish import write_tables
 from customers.quarantine import create_quarantine, mark_stray_times, set_faults_aside
