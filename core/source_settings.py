@@ -11,6 +11,8 @@ KnownAt = Literal["created", "export", "history"]
 CustomType = Literal["number", "category", "boolean", "date"]
 OutcomeName = Literal["open", "won", "lost"]
 Scalar = str | int | float | bool
+EPOCH_UNITS = {"epoch_seconds": 1, "epoch_milliseconds": 1000}
+"""Time formats that count from 1970-01-01T00:00:00Z: how many of their units are a second."""
 
 
 def require_offset(moment: datetime | None) -> datetime | None:
@@ -57,6 +59,7 @@ class Column(Frozen):
     map: dict[str, str] = Field(default_factory=dict, description="Source value to unified value.")
     otherwise: str | None = Field(None, description="For values that `map` lacks; absent: the value is kept as it is.")
     separator: str | None = Field(None, description="The column holds several values with this between them.")
+    optional: bool = Field(False, description="A file without this column is read as if the column were blank.")
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
@@ -302,14 +305,17 @@ class SourceSettings(Frozen):
     preset: str | None = Field(None, description="A shipped mapping that these keys are laid over.")
     system: str = Field(pattern=r"^[a-z0-9_]+$", description="The system that the rows come from.")
     path: str | None = Field(None, description="A file or a glob; {home} and {real_data} are replaced.")
-    format: Literal["csv", "tsv", "parquet", "excel", "sql"] = "csv"
+    format: Literal["csv", "tsv", "jsonl", "parquet", "excel", "sql"] = "csv"
     encoding: str = "utf-8"
     delimiter: str | None = Field(None, min_length=1, max_length=1, description="For csv: default the comma.")
     sheet: str | None = None
     url_env: str | None = Field(None, description="For sql: the environment variable that holds the SQLAlchemy URL.")
     query: str | None = Field(None, description="For sql: the SELECT statement.")
     timezone: str | None = Field(None, description="For times without an offset; without it such rows are quarantined.")
-    time_format: str | None = Field(None, description="strptime pattern for times that are not ISO 8601.")
+    time_format: str | None = Field(
+        None,
+        description="strptime pattern for times that are not ISO 8601, or `epoch_seconds`, or `epoch_milliseconds`.",
+    )
     delay_hours: float = Field(0, ge=0, description="Assumed time until a fact was recorded, where none is recorded.")
     exported_at: str | None = Field(None, description="When the export was taken; default: the run's as-of.")
     optional: bool = Field(False, description="A missing file is reported instead of refused.")
@@ -336,7 +342,7 @@ class SourceSettings(Frozen):
     @classmethod
     def _readable_format(cls, pattern: str | None) -> str | None:
         try:
-            if pattern is not None:
+            if pattern is not None and pattern not in EPOCH_UNITS:
                 datetime.strptime(datetime(2026, 1, 31, tzinfo=UTC).strftime(pattern), pattern)  # noqa: DTZ007 - only the pattern is tried
         except ValueError as error:
             raise ValueError("this is no strptime pattern; write for example %Y/%m/%d %H:%M") from error

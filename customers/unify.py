@@ -262,10 +262,15 @@ def _set_horizon(connection: duckdb.DuckDBPyConnection, settings: Settings) -> t
                 "at least one row below them",
                 "export again with the period and the filter that you want",
             )
+        reasons = connection.execute(
+            """SELECT reason, count(*) AS rows, min((file, line)) AS place FROM quarantine
+            GROUP BY reason ORDER BY rows DESC, reason LIMIT 3"""
+        ).fetchall()
+        found = "; ".join(f"{reason} ({rows} rows, first {file} line {line})" for reason, rows, (file, line) in reasons)
         raise SourceError(
-            "no row of any source carries a usable time",
+            "no row of any source carries a usable time" + (f" ({found})" if found else ""),
             "at least one event, record or deal with its time",
-            "see the quarantine reasons and declare timezone",
+            "declare timezone or time_format, or correct the mapping",
         )
     data_until = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=micros)
     connection.execute("CREATE TABLE horizon AS SELECT ?::TIMESTAMPTZ AS data_until", [data_until])

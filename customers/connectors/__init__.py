@@ -1,3 +1,3 @@
-"""Reading what other systems export: delimited text, Excel, Parquet and SQL, always as text with line numbers."""
+"""Reading what other systems export: text, JSON lines, Excel, Parquet and SQL, always as text with line numbers."""
 
-__all__ = ["database", "delimited", "encoding", "excel", "parquet", "read"]
+__all__ = ["database", "delimited", "encoding", "excel", "json_lines", "parquet", "read"]

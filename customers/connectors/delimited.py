@@ -1,7 +1,11 @@
 """Delimited text (CSV, TSV): DuckDB reads what is in order; only a file with faults is gone through line by line."""
 
 import csv
+from collections import deque
 from collections.abc import Iterator
+from dataclasses import dataclass
+from io import StringIO
+from itertools import islice
 from pathlib import Path
 
 import duckdb
@@ -18,6 +22,7 @@ csv.field_size_limit(_LONGEST_LINE)
 _CHUNK = 1 << 24
 _LONGEST_RECORD = 200
 """A quoted field may span this many lines; an open quote beyond that is taken for a broken one."""
+_OPEN_QUOTE = "a quotation mark that is never closed"
 
 
 def read_delimited(
@@ -34,48 +39,82 @@ def read_delimited(
     decoded = utf8_copy(path, source.encoding, scratch, rejects)
     if isinstance(decoded, Fault):
         return decoded
-    header = _header(decoded, delimiter)
-    if header is None:
-        return Fault(path.name, "is empty; export it again")
+    survey = _survey(decoded)
+    if not survey.lines and survey.odd:
+        # Old spreadsheets end lines with CR alone.
+        decoded = _with_newlines(decoded, scratch / f"{path.name}.lines")
+        survey = _survey(decoded)
+    header = _header(decoded, path.name, delimiter)
+    if isinstance(header, Fault):
+        return header
     names, header_lines = header
-    # A trailing delimiter is common; a column without a name gets a number.
-    names = [name or f"column_{position}" for position, name in enumerate(names, start=1)]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        return Fault(path.name, f"has columns that appear twice: {', '.join(twice)}; rename them in the export")
     if len(names) == 1 and (other := next((sign for sign in ";\t|," if sign != delimiter and sign in names[0]), None)):
         return Fault(path.name, f"has one column only; it looks separated by {other!r}; declare delimiter: {other!r}")
-    lines = _count_lines(decoded)
-    if not _read_at_once(connection, decoded, delimiter, names, header_lines, lines, bool(rejects)):
-        clean = scratch / f"{path.name}.clean"
-        _write_clean_copy(decoded, clean, delimiter, len(names), header_lines, path.name, rejects)
-        _load(connection, clean, delimiter, ["line", *names], False)
-        given = ", ".join(f"v{position + 1} AS v{position}" for position in range(len(names)))
-        return names, f"SELECT v0::BIGINT AS line, {given} FROM loaded"
-    return names, "SELECT rowid + 2 AS line, * FROM loaded"
+    if header_lines == 1 and not rejects and not survey.odd:
+        rows, faults = _load(connection, decoded, delimiter, len(names), True)
+        if not faults and rows == survey.lines - 1:
+            return names, "SELECT rowid + 2 AS line, * FROM loaded"
+    clean = scratch / f"{path.name}.clean"
+    written = _write_clean_copy(decoded, clean, delimiter, len(names), header_lines, path.name, rejects)
+    rows, _ = _load(connection, clean, delimiter, len(names) + 1, False)
+    if rows != written:
+        return Fault(path.name, f"cannot be read whole ({rows} of {written} rows); save it again as UTF-8 text")
+    given = ", ".join(f"v{position + 1} AS v{position}" for position in range(len(names)))
+    return names, f"SELECT v0::BIGINT AS line, {given} FROM loaded"
 
 
-def _header(path: Path, delimiter: str) -> tuple[list[str], int] | None:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file, delimiter=delimiter)
-        for record in reader:
-            if any(field.strip() for field in record):
-                return [field.strip() for field in record], reader.line_num
-    return None
+@dataclass(frozen=True)
+class _Survey:
+    """How many lines end with LF (a last one without counts too), and whether any is blank or holds a CR of its own."""
+
+    lines: int
+    odd: bool
 
 
-def _count_lines(path: Path) -> int:
-    count, last = 0, b"\n"
+def _survey(path: Path) -> _Survey:
+    count, odd, last = 0, False, b"\n"
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):
+            if chunk.endswith(b"\r"):
+                chunk += file.read(1)
             count += chunk.count(b"\n")
+            seen = last + chunk
+            odd = odd or b"\n\n" in seen or b"\n\r" in seen or chunk.count(b"\r") != chunk.count(b"\r\n")
             last = chunk[-1:]
-    return count + (last != b"\n")
+    if not count:
+        return _Survey(0 if odd else 1, odd)
+    return _Survey(count + (last != b"\n"), odd)
+
+
+def _with_newlines(path: Path, target: Path) -> Path:
+    with path.open("rb") as file, target.open("wb") as copy:
+        while chunk := file.read(_CHUNK):
+            copy.write(chunk.replace(b"\r", b"\n"))
+    return target
+
+
+def _header(path: Path, name: str, delimiter: str) -> tuple[list[str], int] | Fault:
+    """The column names and the number of lines that they take."""
+    with path.open(encoding="utf-8-sig", newline="\n") as file:
+        reader = csv.reader(islice(file, _LONGEST_RECORD), delimiter=delimiter, strict=True)
+        try:
+            record = next((record for record in reader if any(field.strip() for field in record)), None)
+        except csv.Error:
+            return Fault(name, "has broken quotation marks in its header; correct the header")
+    if record is None:
+        return Fault(name, "is empty; export it again")
+    if any("\x00" in field for field in record):
+        return Fault(name, "has NUL characters in its header; it may be UTF-16: declare encoding: utf-16")
+    # A trailing delimiter is common; a column without a name gets a number.
+    names = [field.strip() or f"column_{position}" for position, field in enumerate(record, start=1)]
+    return names, reader.line_num
 
 
 def _load(
-    connection: duckdb.DuckDBPyConnection, path: Path, delimiter: str, names: list[str], header: bool
+    connection: duckdb.DuckDBPyConnection, path: Path, delimiter: str, width: int, header: bool
 ) -> tuple[int, int]:
-    columns = ", ".join(f"'v{position}': 'VARCHAR'" for position in range(len(names)))
+    """Make `loaded` of a file's good rows; give their number and the number of faults."""
+    columns = ", ".join(f"'v{position}': 'VARCHAR'" for position in range(width))
     connection.execute("DROP TABLE IF EXISTS loaded")
     connection.execute("DROP TABLE IF EXISTS reject_scans")
     connection.execute("DROP TABLE IF EXISTS reject_errors")
@@ -89,80 +128,84 @@ def _load(
     return int(rows), int(faults)
 
 
-def _read_at_once(
-    connection: duckdb.DuckDBPyConnection,
-    path: Path,
-    delimiter: str,
-    names: list[str],
-    header_lines: int,
-    lines: int,
-    damaged: bool,
-) -> bool:
-    """Read a file in which each line is one good row; say no when that does not hold."""
-    if header_lines != 1 or damaged:
-        return False
-    rows, faults = _load(connection, path, delimiter, names, True)
-    return not faults and rows == lines - 1
-
-
 def _write_clean_copy(
     path: Path, clean: Path, delimiter: str, width: int, header_lines: int, name: str, rejects: list[Reject]
-) -> None:
-    """Write the good records with their line numbers in front; collect the others."""
-    known = {(reject.file, reject.line) for reject in rejects}
+) -> int:
+    """Write the good records with their line numbers in front and count them; collect the others."""
+    damaged = {reject.line for reject in rejects if reject.file == name}
+    written = 0
     with path.open(encoding="utf-8-sig", newline="\n") as file, clean.open("w", encoding="utf-8", newline="\n") as copy:
-        for number, text, reason in _records(file, delimiter, width, header_lines):
-            if reason is None:
+        requote = csv.writer(copy, delimiter=delimiter, quoting=csv.QUOTE_ALL, lineterminator="\n")
+        for number, text, record in _records(file, delimiter, width, header_lines, damaged):
+            if isinstance(record, str):
+                rejects.append(Reject(name, number, record, text))
+                continue
+            written += 1
+            if record is None:
                 copy.write(f"{number}{delimiter}{text}\n")
-            elif (name, number) not in known:
-                rejects.append(Reject(name, number, reason, text))
+            else:
+                requote.writerow([number, *record])
+    return written
+
+
+_Record = list[str] | str | None
+"""The values, or the reason why there are none; None stands for a text that needs no other form."""
 
 
 def _records(
-    lines: Iterator[str], delimiter: str, width: int, header_lines: int
-) -> Iterator[tuple[int, str, str | None]]:
-    """Each record with its first line's number and, when it is faulty, the reason."""
-    waiting: list[str] = []
+    lines: Iterator[str], delimiter: str, width: int, header_lines: int, damaged: set[int]
+) -> Iterator[tuple[int, str, _Record]]:
+    """Each record with its first line's number and its text; lines known as `damaged` are blank."""
+    waiting: deque[str] = deque()
     number = 0
 
     def following() -> str | None:
-        return waiting.pop(0) if waiting else next(lines, None)
+        return waiting.popleft() if waiting else next(lines, None)
 
     while (line := following()) is not None:
         number += 1
         if number <= header_lines or not line.strip("\r\n"):
             continue
         text = line.rstrip("\r\n")
-        if text.count('"') % 2:
-            joined, ahead = [line], []
-            while len(joined) < _LONGEST_RECORD and (more := following()) is not None:
-                joined.append(more)
-                ahead.append(more)
-                if more.count('"') % 2:
-                    break
-            whole = "".join(joined).rstrip("\r\n")
-            if ahead and _fault(whole, delimiter, width) is None:
-                yield number, whole, None
-                number += len(ahead)
-                continue
-            # Not a value over several lines: the lines after it are rows of their own.
-            waiting[:0] = ahead
-            yield number, text, "a quotation mark that is never closed"
+        record = _split(text, delimiter, width)
+        if record != _OPEN_QUOTE:
+            yield number, text, record
             continue
-        yield number, text, _fault(text, delimiter, width)
+        ahead: list[str] = []
+        while len(ahead) < _LONGEST_RECORD - 1 and (more := following()) is not None:
+            ahead.append(more)
+            if more.count('"') % 2:
+                break
+        whole = "".join([line, *ahead]).rstrip("\r\n")
+        joined = _split(whole, delimiter, width) if ahead else _OPEN_QUOTE
+        if isinstance(joined, str):
+            # Not a value over several lines: the lines after it are rows of their own.
+            waiting.extendleft(reversed(ahead))
+            yield number, text, record
+        elif damaged.intersection(range(number + 1, number + len(ahead) + 1)):
+            yield number, whole, "a value over several lines, one of them damaged"
+            number += len(ahead)
+        else:
+            yield number, whole, joined
+            number += len(ahead)
 
 
-def _fault(text: str, delimiter: str, width: int) -> str | None:
+def _split(text: str, delimiter: str, width: int) -> _Record:
     if len(text) > _LONGEST_LINE // 4 and len(text.encode()) > _LONGEST_LINE:
         return f"a row of more than {_LONGEST_LINE // 1024**2} MB"
     if '"' not in text:
+        if "\r" in text:
+            return "a line break outside quotation marks"
         found = text.count(delimiter) + 1
-    else:
-        try:
-            record = next(csv.reader(text.splitlines(keepends=True), delimiter=delimiter, strict=True))
-        except (csv.Error, StopIteration):
-            return "broken quotation marks"
-        found = len(record)
-    if "\x00" in text:
-        return "a NUL character"
-    return None if found == width else f"{found} columns instead of {width}"
+        return None if found == width else f"{found} columns instead of {width}"
+    try:
+        # Only LF ends a line here; the csv module itself refuses a CR outside quotation marks.
+        lines = StringIO(text, newline="\n")
+        record = next(csv.reader(lines, delimiter=delimiter, strict=True))
+    except csv.Error as error:
+        if "new-line" in str(error):
+            return "a line break outside quotation marks"
+        return _OPEN_QUOTE if "unexpected end" in str(error) else "broken quotation marks"
+    if lines.read(1):
+        return "broken quotation marks"
+    return record if len(record) == width else f"{len(record)} columns instead of {width}"

@@ -1,6 +1,7 @@
 """Whether a file is in the encoding that was declared, and a UTF-8 copy for the reader."""
 
 import codecs
+from collections.abc import Iterator
 from pathlib import Path
 
 from charset_normalizer import from_bytes
@@ -74,15 +75,12 @@ def _set_damaged_lines_aside(
 ) -> Path | Fault:
     damaged: list[Reject] = []
     accented = 0
-    with path.open("rb") as file, target.open("wb") as copy:
-        for number, line in enumerate(file, start=1):
-            accented += not line.isascii()
-            try:
-                copy.write(line.decode(codec).encode())
-            except UnicodeDecodeError:
-                shown = line.decode(codec, errors="replace").rstrip("\r\n")
-                damaged.append(Reject(path.name, number, f"bytes that are not {encoding}", shown))
-                copy.write(b"\n")
+    with target.open("w", encoding="utf-8", newline="\n") as copy:
+        for number, (line, whole) in enumerate(_decoded_lines(path, codec), start=1):
+            accented += not (whole and line.isascii())
+            if not whole:
+                damaged.append(Reject(path.name, number, f"bytes that are not {encoding}", line.rstrip("\r\n")))
+            copy.write(line if whole else "\n")
     # The header must be whole: without it no column has a name. And where no line that could speak for the declared
     # encoding does, nothing shows that the file is in it.
     if damaged[0].line == 1 or len(damaged) > max(_SPORADIC * accented, 1) or len(damaged) == accented:
@@ -91,6 +89,21 @@ def _set_damaged_lines_aside(
         return Fault(path.name, f"is not {encoding} (line {damaged[0].line}); {hint}")
     rejects.extend(damaged)
     return target
+
+
+def _decoded_lines(path: Path, codec: str) -> Iterator[tuple[str, bool]]:
+    """Each line and whether all of it could be decoded; what could not is replaced by U+FFFD."""
+    if codec.startswith(("utf-16", "utf-32")):
+        # A line end is several bytes here: decode first, then split.
+        with path.open(encoding=codec, errors="replace", newline="\n") as text:
+            yield from ((line, "\ufffd" not in line) for line in text)
+        return
+    with path.open("rb") as file:
+        for line in file:
+            try:
+                yield line.decode(codec), True
+            except UnicodeDecodeError:
+                yield line.decode(codec, errors="replace"), False
 
 
 def looks_like(path: Path) -> str | None:

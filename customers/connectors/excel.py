@@ -1,5 +1,6 @@
 """Excel workbooks, read as text; the line is the row of the sheet."""
 
+import json
 import zipfile
 from datetime import date, datetime, time
 from difflib import get_close_matches
@@ -12,10 +13,11 @@ from openpyxl.utils.exceptions import InvalidFileException
 
 from core.errors import Fault
 from core.source_settings import SourceSettings
+from customers.connectors.raw import Reject
 
 
 def read_excel(
-    connection: duckdb.DuckDBPyConnection, path: Path, source: SourceSettings
+    connection: duckdb.DuckDBPyConnection, path: Path, source: SourceSettings, rejects: list[Reject]
 ) -> tuple[list[str], str] | Fault:
     """Load a sheet (the first one unless named) into DuckDB; give the column names and the query."""
     if path.stat().st_size == 0:
@@ -41,6 +43,10 @@ def read_excel(
                 names = [(cell or "").strip() or f"column_{place}" for place, cell in enumerate(cells, start=1)]
                 values = [[] for _ in names]
                 continue
+            if any(cells[len(names) :]):
+                raw = json.dumps(cells, ensure_ascii=False)
+                rejects.append(Reject(path.name, number, f"values beyond the {len(names)} columns", raw))
+                continue
             lines.append(number)
             for place, column in enumerate(values):
                 column.append(cells[place] if place < len(cells) else None)
@@ -48,8 +54,6 @@ def read_excel(
         book.close()
     if not names:
         return Fault(path.name, "is empty; export it again")
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        return Fault(path.name, f"has columns that appear twice: {', '.join(twice)}; rename them in the export")
     table = pa.table(
         [pa.array(lines, pa.int64()), *(pa.array(column, pa.string()) for column in values)],
         names=["line", *(f"v{place}" for place in range(len(names)))],

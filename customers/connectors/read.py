@@ -14,18 +14,19 @@ from core.storage import fingerprint
 from customers.connectors.database import read_database
 from customers.connectors.delimited import read_delimited
 from customers.connectors.excel import read_excel
+from customers.connectors.json_lines import read_json_lines
 from customers.connectors.parquet import read_parquet
 from customers.connectors.raw import RawFile, RawSource, create_raw_table, literal, where_target
 
 
-def used_columns(source: SourceSettings) -> list[str]:
-    """Every column of the file that the source's mapping speaks of, each once, in the order of the mapping."""
-    found: dict[str, None] = {}
+def used_columns(source: SourceSettings) -> dict[str, bool]:
+    """Every column that the source's mapping speaks of, in its order, and whether the file must have it."""
+    found: dict[str, bool] = {}
 
     def visit(value: object) -> None:
         if isinstance(value, Column):
             if value.column is not None:
-                found[value.column] = None
+                found[value.column] = found.get(value.column, False) or not value.optional
         elif isinstance(value, dict):
             for part in value.values():
                 visit(part)
@@ -38,8 +39,8 @@ def used_columns(source: SourceSettings) -> list[str]:
 
     for section in source.sections().values():
         visit(section)
-        found.update(dict.fromkeys(where_target(name)[0] for name in section.where))
-    return list(found)
+        found.update(dict.fromkeys((where_target(name)[0] for name in section.where), True))
+    return found
 
 
 def read_source(
@@ -78,7 +79,9 @@ def read_source(
             if source.format in ("csv", "tsv"):
                 loaded = read_delimited(connection, path, source, scratch, raw.rejects)
             elif source.format == "excel":
-                loaded = read_excel(connection, path, source)
+                loaded = read_excel(connection, path, source, raw.rejects)
+            elif source.format == "jsonl":
+                loaded = read_json_lines(connection, path, source, scratch, raw.rejects)
             else:
                 loaded = read_parquet(connection, path)
         except PermissionError:
@@ -102,8 +105,10 @@ def _add(
         faults.append(Fault(place, f"{loaded.place} {loaded.message}" if source.format != "sql" else loaded.message))
         return
     names, query = loaded
-    missing = [name for name in used_columns(source) if name not in names]
-    if missing:
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        faults.append(Fault(place, f"{label} has columns that appear twice: {', '.join(twice)}; rename them"))
+        return
+    if missing := [name for name, needed in used_columns(source).items() if needed and name not in names]:
         faults.append(Fault(place, _missing_columns(label, missing, names)))
         return
     if not raw.columns:

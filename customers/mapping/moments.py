@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import duckdb
 
 from core.errors import Fault
-from core.source_settings import SourceSettings
+from core.source_settings import EPOCH_UNITS, SourceSettings
 from customers.connectors.raw import literal
 
 EARLIEST_YEAR, LATEST_YEAR = 1900, 2200
@@ -50,6 +50,10 @@ def moment_sql(text: str, source: SourceSettings) -> str:
     zone = zone_sql(source)
     if source.time_format is None:
         return f"read_moment({text}, {zone})"
+    if source.time_format in EPOCH_UNITS:
+        return (
+            f"make_timestamptz(round(try_cast({text} AS DOUBLE) * 1000000 / {EPOCH_UNITS[source.time_format]})::BIGINT)"
+        )
     parsed = f"try_strptime({text}, {literal(source.time_format)})"
     # With an offset in the pattern DuckDB gives a moment, without one a wall-clock time.
     if "%z" in source.time_format:
@@ -66,6 +70,8 @@ def date_only_sql(text: str, source: SourceSettings) -> str:
     """SQL for whether a text names a day and no time of day."""
     if source.time_format is None:
         return f"NOT has_clock_time({text})"
+    if source.time_format in EPOCH_UNITS:
+        return "false"
     return "false" if any(sign in source.time_format for sign in ("%H", "%I", "%T", "%X", "%c")) else "true"
 
 

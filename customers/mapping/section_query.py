@@ -139,15 +139,19 @@ class SectionQuery:
         for name, values in self.section.where.items():
             listed = ", ".join(literal(value) for value in values)
             column, key = where_target(name)
-            sql = _json_value(self.raw.columns[column], (key,)) if key else self.raw.columns[column]
+            sql = _json_value(self._raw(column), (key,)) if key else self._raw(column)
             conditions.append(f"coalesce(trim({sql}, {_BLANKS}), '') IN ({listed})")
         return " AND ".join(conditions) or "true"
+
+    def _raw(self, name: str) -> str:
+        # Columns that must be there were asked for when the file was read.
+        return self.raw.columns.get(name, NO_TEXT)
 
     def _mapped(self, column: Column) -> str:
         if column.constant is not None:
             constant = column.constant
             return literal(str(constant).lower() if isinstance(constant, bool) else constant)
-        sql = self.raw.columns[str(column.column)]
+        sql = self._raw(str(column.column))
         if column.json_key is not None:
             sql = _json_value(sql, (column.json_key,) if isinstance(column.json_key, str) else column.json_key)
         sql = f"nullif(trim({sql}, {_BLANKS}), '')"
