@@ -58,7 +58,9 @@ class Column(Frozen):
     )
     map: dict[str, str] = Field(default_factory=dict, description="Source value to unified value.")
     otherwise: str | None = Field(None, description="For values that `map` lacks; absent: the value is kept as it is.")
-    separator: str | None = Field(None, description="The column holds several values with this between them.")
+    separator: str | None = Field(
+        None, description="The column holds several values with this between them (keys, and people of deals)."
+    )
     optional: bool = Field(False, description="A file without this column is read as if the column were blank.")
 
     @model_validator(mode="after")
@@ -111,7 +113,8 @@ class Section(Frozen):
 
     where: dict[str, tuple[str, ...]] = Field(
         default_factory=dict,
-        description="Use only rows whose column holds one of these values; `column[key]` looks into a JSON object.",
+        description="Use only rows whose column holds one of these values, or with `['*']` any value; `column[key]` "
+        "looks into a JSON object.",
     )
 
 
@@ -319,6 +322,7 @@ class SourceSettings(Frozen):
     delay_hours: float = Field(0, ge=0, description="Assumed time until a fact was recorded, where none is recorded.")
     exported_at: str | None = Field(None, description="When the export was taken; default: the run's as-of.")
     optional: bool = Field(False, description="A missing file is reported instead of refused.")
+    blank: tuple[str, ...] = Field((), description="Texts that stand for an empty value, for example `null`.")
 
     people: PeopleSection | None = None
     history: HistorySection | None = None

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 SHOWN_LEADS = 8
 SHOWN_OTHERS = 3
 SHOWN_SUBJECTS = 10
+SHOWN_COLUMNS = 8
 
 
 class TerminalProgress:
@@ -282,6 +283,11 @@ class Console:
                 style=style,
             )
         self._out.print(table)
+        for name, columns in {report.source: report.unused_columns for report in summary.sources}.items():
+            if columns:
+                listed = ", ".join(columns[:SHOWN_COLUMNS]) + (", …" if len(columns) > SHOWN_COLUMNS else "")
+                said = self._say("unused_columns", source=name, count=len(columns), columns=listed)
+                self._out.print(said, style="dim", highlight=False, markup=False)
         self._out.print(
             self._say(
                 "people",
@@ -403,6 +409,7 @@ def _unified_json(summary: "UnifySummary") -> dict[str, Any]:
         "quarantined": summary.quarantined,
         "forgotten": summary.forgotten,
         "events": summary.events,
+        "unused_columns": {source.source: source.unused_columns for source in summary.sources if source.unused_columns},
     }
 
 

@@ -23,6 +23,9 @@ TEXTS: dict[str, Label] = {
         ja="書き出し元のシステムとファイルは変更していません。そちらでも削除してください。",
         en="The systems and files that are read were not altered: delete the person there too.",
     ),
+    "unused_columns": Label(
+        ja="{source} の使っていない列 {count} 個：{columns}", en="{source}: {count} columns not used: {columns}"
+    ),
     "people": Label(
         ja="人物レコード {records:,} 件を {customers:,} 人に統合(匿名 {anonymous:,} 人、イベント {events:,} 件)。",
         en="{records:,} records became {customers:,} people ({anonymous:,} of them anonymous), with {events:,} events.",

@@ -118,11 +118,15 @@ def _load(
     connection.execute("DROP TABLE IF EXISTS loaded")
     connection.execute("DROP TABLE IF EXISTS reject_scans")
     connection.execute("DROP TABLE IF EXISTS reject_errors")
-    connection.execute(
-        f"""CREATE TABLE loaded AS SELECT * FROM read_csv({literal(path)}, auto_detect = false, header = {header},
+    try:
+        connection.execute(
+            f"""CREATE TABLE loaded AS SELECT * FROM read_csv({literal(path)}, auto_detect = false, header = {header},
         delim = {literal(delimiter)}, quote = '"', escape = '"', columns = {{{columns}}}, null_padding = false,
         store_rejects = true, max_line_size = {_LONGEST_LINE + 64})"""
-    )
+        )
+    except duckdb.InvalidInputException:
+        # Broken quotation marks can end the reader itself instead of costing it a row.
+        return 0, 1
     (rows,) = connection.execute("SELECT count(*) FROM loaded").fetchall()[0]
     (faults,) = connection.execute("SELECT count(*) FROM reject_errors").fetchall()[0]
     return int(rows), int(faults)

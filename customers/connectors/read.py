@@ -39,7 +39,10 @@ def used_columns(source: SourceSettings) -> dict[str, bool]:
 
     for section in source.sections().values():
         visit(section)
-        found.update(dict.fromkeys((where_target(name)[0] for name in section.where), True))
+    for section in source.sections().values():
+        # A condition on an optional column is not met where the file lacks it.
+        for name in section.where:
+            found.setdefault(where_target(name)[0], True)
     return found
 
 

@@ -45,7 +45,9 @@ def map_contracts(
     recorded = query.known("recorded_at", section.recorded_at, started)[0]
     columns = {
         "source": literal(source.name),
-        "contract_id": query.text("contract_id", section.id, required=True) if section.id else content_id(query),
+        "contract_id": query.text("contract_id", section.id, required=True)
+        if query.has(section.id)
+        else content_id(query),
         "system": system,
         "source_id": source_id,
         "account_id": query.text("account", section.account),

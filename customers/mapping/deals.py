@@ -92,5 +92,7 @@ def map_deal_people(
         "role": query.text("role", section.role),
         "recorded_at": query.known("", None, recorded)[0] if section.recorded_at else NO_MOMENT,
     }
-    insert_same(rows, "deal_people", list(columns))
+    separator = next((person.column.separator for person in section.person if person.column.separator), None)
+    one = f"trim(unnest(string_split(source_id, {literal(separator)})))" if separator else "source_id"
+    insert(rows, "deal_people", {name: name for name in columns} | {"source_id": one})
     return columns

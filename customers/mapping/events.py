@@ -25,6 +25,8 @@ CHANNELS = {
     "task": "sales",
     "product_use": "product",
     "purchase": "shop",
+    "support_ticket": "support",
+    "business_card": "sales",
 }
 
 
@@ -42,7 +44,7 @@ def map_events(
     channel = f"coalesce({query.text('channel', section.channel)}, {derived})"
     occurred = query.moment("occurred_at", section.occurred_at, required=True)
     known, assumed = query.known("recorded_at", section.recorded_at, occurred)
-    own_id = query.text("event_id", section.id, required=True) if section.id else content_id(query)
+    own_id = query.text("event_id", section.id, required=True) if query.has(section.id) else content_id(query)
     given = {
         name: query.text(f"p{place}", column)
         for place, (name, column) in enumerate(section.properties.items())

@@ -9,6 +9,7 @@ from core.source_settings import Column, PersonRef, Section, SourceSettings
 from customers.connectors.raw import RawSource, literal, where_target
 from customers.mapping.moments import date_only_sql, fault_sql, moment_sql, tidy_sql
 
+ANY_VALUE = ("*",)
 NO_TEXT = "NULL::VARCHAR"
 NO_MOMENT = "NULL::TIMESTAMPTZ"
 _BLANKS = "' \u3000\t\r\n\u00a0'"
@@ -137,15 +138,25 @@ class SectionQuery:
     def _where(self) -> str:
         conditions = []
         for name, values in self.section.where.items():
-            listed = ", ".join(literal(value) for value in values)
             column, key = where_target(name)
             sql = _json_value(self._raw(column), (key,)) if key else self._raw(column)
-            conditions.append(f"coalesce(trim({sql}, {_BLANKS}), '') IN ({listed})")
+            text = f"coalesce(trim({sql}, {_BLANKS}), '')"
+            listed = ", ".join(literal(value) for value in values)
+            conditions.append(f"{text} <> ''" if values == ANY_VALUE else f"{text} IN ({listed})")
         return " AND ".join(conditions) or "true"
 
     def _raw(self, name: str) -> str:
-        # Columns that must be there were asked for when the file was read.
-        return self.raw.columns.get(name, NO_TEXT)
+        """SQL for a column as it was read; of an optional one that the file lacks, NULL."""
+        if name not in self.raw.columns:
+            return NO_TEXT
+        column = self.raw.columns[name]
+        for text in self.source.blank:
+            column = f"nullif({column}, {literal(text)})"
+        return column
+
+    def has(self, column: Column | None) -> bool:
+        """Whether a value is mapped and not read from an optional column that the file lacks."""
+        return column is not None and (column.constant is not None or column.column in self.raw.columns)
 
     def _mapped(self, column: Column) -> str:
         if column.constant is not None:

@@ -39,4 +39,4 @@ def content_id(query: SectionQuery) -> str:
 def record_id(query: SectionQuery, source: SourceSettings) -> str:
     """The id of the record that a row's `people` section describes."""
     own = source.people.id if source.people else None
-    return query.text("id", own, required=True) if own else content_id(query)
+    return query.text("id", own, required=True) if query.has(own) else content_id(query)
