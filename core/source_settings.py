@@ -77,6 +77,9 @@ def _as_column(value: object) -> object:
 ColumnRef = Annotated[Column, BeforeValidator(_as_column)]
 
 
+Where = dict[str, tuple[str, ...]]
+
+
 class PersonRef(Frozen):
     """Whom a row is about: a record of a system, or whoever owns a key such as an e-mail address or a cookie.
 
@@ -87,6 +90,9 @@ class PersonRef(Frozen):
     column: ColumnRef
     system: str | None = None
     key: KeyKind | None = None
+    where: Where = Field(
+        default_factory=dict, description="Use it only in such rows; written like a section's `where`."
+    )
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
@@ -111,7 +117,7 @@ PersonRefs = Annotated[
 class Section(Frozen):
     """What all sections share."""
 
-    where: dict[str, tuple[str, ...]] = Field(
+    where: Where = Field(
         default_factory=dict,
         description="Use only rows whose column holds one of these values, or with `['*']` any value; `column[key]` "
         "looks into a JSON object.",

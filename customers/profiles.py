@@ -75,7 +75,8 @@ def build_profiles(connection: duckdb.DuckDBPyConnection, settings: Settings) ->
         WITH snapshot AS (
             SELECT v.*, e.exported_at FROM staged.field_values v JOIN exports e USING (source)
         ), changed AS (
-            SELECT s.*, f.old_value AS first_old, l.new_value AS last_new, f.system IS NOT NULL AS has_changed
+            SELECT s.*, f.old_value AS first_old, f.occurred_at AS first_at, l.new_value AS last_new,
+                   f.system IS NOT NULL AS has_changed
             FROM (FROM snapshot WHERE known_at = 'history') s
             LEFT JOIN (FROM ordered_changes WHERE is_first) f USING (system, source_id, field)
             LEFT JOIN (FROM ordered_changes WHERE is_last) l USING (system, source_id, field)
@@ -94,6 +95,8 @@ def build_profiles(connection: duckdb.DuckDBPyConnection, settings: Settings) ->
                greatest(coalesce(occurred_at, recorded_at, exported_at), coalesce(logged_from, exported_at)),
                greatest(coalesce(recorded_at, exported_at), coalesce(logged_from, exported_at)), recorded_assumed
         FROM changed LEFT JOIN log_start USING (system)
+        -- The change with which the log begins leaves no time for the old value.
+        WHERE first_at IS NULL OR first_at > logged_from
         UNION ALL
         SELECT source, system, source_id, field, value, is_key, kind, exported_at, exported_at, true
         FROM changed WHERE has_changed AND value IS DISTINCT FROM last_new

@@ -19,8 +19,8 @@ _HEAD = """# Presets
 
 A preset is a shipped mapping of one file that a vendor's product exports. A source names it, gives the path, and lays
 its own keys over it: `- {name: leads, preset: marketo_leads, path: exports/leads.csv}`. Whatever a preset says can be
-said otherwise there, key by key: another column (`people: {fields: {email: メール}}`), `timezone`, `encoding`, `format`,
-`time_format: null`.
+said otherwise there, key by key: another column (`people: {fields: {email: メール}}`), `timezone`, `encoding`,
+`format`, `time_format: null`.
 
 A file must have the columns below, but for those marked *if there*. Columns that no preset and no source maps are
 listed after each run, and by `--json` as `unused_columns`. Object storage: mount or copy the files first; a path is a
@@ -76,8 +76,7 @@ def _preset(name: str, text: str) -> str:
 def _origins(mapping: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for key, value in mapping.items():
         if key == "where":
-            rows = (f"{column} is {' or '.join(repr(one) for one in values)}" for column, values in value.items())
-            yield "*only where*", "; ".join(rows).replace("is '*'", "is not blank")
+            yield "*only where*", _condition(value)
         elif key in ("fields", "custom", "properties"):
             prefix = {"fields": "", "custom": "custom: ", "properties": "property: "}[key]
             yield from ((f"{prefix}`{name}`", _origin(column)) for name, column in value.items())
@@ -90,6 +89,11 @@ def _origins(mapping: dict[str, Any]) -> Iterator[tuple[str, str]]:
         else:
             parts = value if isinstance(value, list) else [value]
             yield f"`{key}`", ", else ".join(_origin(part) for part in parts)
+
+
+def _condition(where: dict[str, list[str]]) -> str:
+    said = (f"`{column}` is {' or '.join(repr(one) for one in values)}" for column, values in where.items())
+    return " and ".join(said).replace("is '*'", "is not blank").replace("''", "blank")
 
 
 def _origin(value: Any) -> str:
@@ -113,6 +117,7 @@ def _origin(value: Any) -> str:
         f"known_at: {value['known_at']}" if "known_at" in value else "",
         f"holder of the {value['key']}" if "key" in value else "",
         f"of {value['system']}" if "system" in value else "",
+        f"where {_condition(value['where'])}" if "where" in value else "",
     ]
     said += f" ({', '.join(mark for mark in marks if mark)})" if any(marks) else ""
     return said

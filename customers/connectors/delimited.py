@@ -51,12 +51,12 @@ def read_delimited(
     if len(names) == 1 and (other := next((sign for sign in ";\t|," if sign != delimiter and sign in names[0]), None)):
         return Fault(path.name, f"has one column only; it looks separated by {other!r}; declare delimiter: {other!r}")
     if header_lines == 1 and not rejects and not survey.odd:
-        rows, faults = _load(connection, decoded, delimiter, len(names), True)
+        rows, faults = _load(connection, decoded, delimiter, len(names), clean=False)
         if not faults and rows == survey.lines - 1:
             return names, "SELECT rowid + 2 AS line, * FROM loaded"
     clean = scratch / f"{path.name}.clean"
     written = _write_clean_copy(decoded, clean, delimiter, len(names), header_lines, path.name, rejects)
-    rows, _ = _load(connection, clean, delimiter, len(names) + 1, False)
+    rows, _ = _load(connection, clean, delimiter, len(names) + 1, clean=True)
     if rows != written:
         return Fault(path.name, f"cannot be read whole ({rows} of {written} rows); save it again as UTF-8 text")
     given = ", ".join(f"v{position + 1} AS v{position}" for position in range(len(names)))
@@ -111,18 +111,20 @@ def _header(path: Path, name: str, delimiter: str) -> tuple[list[str], int] | Fa
 
 
 def _load(
-    connection: duckdb.DuckDBPyConnection, path: Path, delimiter: str, width: int, header: bool
+    connection: duckdb.DuckDBPyConnection, path: Path, delimiter: str, width: int, *, clean: bool
 ) -> tuple[int, int]:
-    """Make `loaded` of a file's good rows; give their number and the number of faults."""
+    """Make `loaded` of the good rows of a file, or of our clean copy; give their number and the number of faults."""
     columns = ", ".join(f"'v{position}': 'VARCHAR'" for position in range(width))
+    # Our copy has no header, and a CR within quotation marks must not be taken for its line end.
+    form = "header = false, new_line = '\\n'" if clean else "header = true"
     connection.execute("DROP TABLE IF EXISTS loaded")
     connection.execute("DROP TABLE IF EXISTS reject_scans")
     connection.execute("DROP TABLE IF EXISTS reject_errors")
     try:
         connection.execute(
-            f"""CREATE TABLE loaded AS SELECT * FROM read_csv({literal(path)}, auto_detect = false, header = {header},
-        delim = {literal(delimiter)}, quote = '"', escape = '"', columns = {{{columns}}}, null_padding = false,
-        store_rejects = true, max_line_size = {_LONGEST_LINE + 64})"""
+            f"""CREATE TABLE loaded AS SELECT * FROM read_csv({literal(path)}, auto_detect = false, {form},
+            delim = {literal(delimiter)}, quote = '"', escape = '"', columns = {{{columns}}}, null_padding = false,
+            store_rejects = true, max_line_size = {_LONGEST_LINE + 64})"""
         )
     except duckdb.InvalidInputException:
         # Broken quotation marks can end the reader itself instead of costing it a row.

@@ -37,6 +37,9 @@ def utf8_copy(path: Path, encoding: str, scratch: Path, rejects: list[Reject]) -
         _transcode(path, codec.name, None if is_utf8 else target)
     except UnicodeDecodeError:
         return _set_damaged_lines_aside(path, encoding, codec.name, target, rejects)
+    except UnicodeError:
+        # Only utf-16 and utf-32 ask for more than decodable bytes.
+        return Fault(path.name, f"does not begin with the mark of {encoding}; declare {encoding}-le or {encoding}-be")
     return path if is_utf8 else target
 
 

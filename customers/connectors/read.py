@@ -22,6 +22,7 @@ from customers.connectors.raw import RawFile, RawSource, create_raw_table, liter
 def used_columns(source: SourceSettings) -> dict[str, bool]:
     """Every column that the source's mapping speaks of, in its order, and whether the file must have it."""
     found: dict[str, bool] = {}
+    conditions: list[str] = []
 
     def visit(value: object) -> None:
         if isinstance(value, Column):
@@ -34,15 +35,15 @@ def used_columns(source: SourceSettings) -> dict[str, bool]:
             for part in value:
                 visit(part)
         elif isinstance(value, BaseModel):
+            conditions.extend(getattr(value, "where", ()))
             for name in type(value).model_fields:
                 visit(getattr(value, name))
 
     for section in source.sections().values():
         visit(section)
-    for section in source.sections().values():
+    for name in conditions:
         # A condition on an optional column is not met where the file lacks it.
-        for name in section.where:
-            found.setdefault(where_target(name)[0], True)
+        found.setdefault(where_target(name)[0], True)
     return found
 
 

@@ -17,6 +17,7 @@ CHANNELS = {
     "email_open": "email",
     "email_click": "email",
     "email_bounced": "email",
+    "email_soft_bounced": "email",
     "unsubscribe": "email",
     "webinar_attended": "event",
     "trade_fair": "event",

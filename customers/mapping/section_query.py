@@ -5,7 +5,7 @@ from datetime import datetime
 
 import duckdb
 
-from core.source_settings import Column, PersonRef, Section, SourceSettings
+from core.source_settings import Column, PersonRef, Section, SourceSettings, Where
 from customers.connectors.raw import RawSource, literal, where_target
 from customers.mapping.moments import date_only_sql, fault_sql, moment_sql, tidy_sql
 
@@ -110,6 +110,8 @@ class SectionQuery:
         for position, reference in enumerate(references):
             text = f"t_{label}_{position}"
             mapped = self._mapped(reference.column)
+            if reference.where:
+                mapped = f"CASE WHEN {self._condition(reference.where)} THEN {mapped} END"
             if reference.key is None:
                 self.texts[text] = mapped
             else:
@@ -129,15 +131,16 @@ class SectionQuery:
         typed = "".join(f", {sql} AS {name}" for name, sql in self.typed.items())
         given = "".join(f", {sql} AS {name}" for name, sql in columns.items())
         fault = f"coalesce({', '.join([*self.faults, NO_TEXT])})"
+        rows = f"SELECT file, line{texts} FROM {self.raw.table} WHERE {self._condition(self.section.where)}"
         connection.execute(
             f"""CREATE OR REPLACE TABLE {table} AS
             SELECT file, line{given}, {fault} AS fault FROM (
-                SELECT *{typed} FROM (SELECT file, line{texts} FROM {self.raw.table} WHERE {self._where()}))"""
+                SELECT *{typed} FROM ({rows}))"""
         )
 
-    def _where(self) -> str:
+    def _condition(self, where: Where) -> str:
         conditions = []
-        for name, values in self.section.where.items():
+        for name, values in where.items():
             column, key = where_target(name)
             sql = _json_value(self._raw(column), (key,)) if key else self._raw(column)
             text = f"coalesce(trim({sql}, {_BLANKS}), '')"

@@ -2,10 +2,8 @@
 
 import copy
 import json
-from pathlib import Path
 
 import pytest
-import yaml
 
 
 def quarantined(company) -> dict[int, str]:
@@ -214,9 +212,3 @@ def test_files_of_one_name_in_several_folders_do_not_mix(visits):
     assert {row["event_id"] for row in visits.rows("events")} == {"visits:v1", "visits:v4"}
     assert [report.quarantined for report in summary.sources] == [1, 1]
     check_balance(visits, summary)
-
-
-def test_every_preset_is_run_by_the_demonstration():
-    sources = yaml.safe_load(Path("conf/demo.yaml").read_text(encoding="utf-8"))["sources"]
-    shipped = {path.stem for path in Path("customers/presets").glob("*.yaml")}
-    assert {source["preset"] for source in sources if "preset" in source} == shipped
