@@ -90,13 +90,13 @@ def build_profiles(connection: duckdb.DuckDBPyConnection, settings: Settings) ->
                coalesce(recorded_at, exported_at) AS recorded_at, recorded_assumed
         FROM snapshot WHERE known_at <> 'history'
         UNION ALL
-        -- What stood there before the log begins is not known: an older record is rolled back to the log's beginning.
+        -- What stood there before the log begins is not known: an older record is rolled back to the log's beginning,
+        -- and to just before it where the log begins with this value's change, which would else share its moment.
         SELECT source, system, source_id, field, CASE WHEN has_changed THEN first_old ELSE value END, is_key, kind,
-               greatest(coalesce(occurred_at, recorded_at, exported_at), coalesce(logged_from, exported_at)),
-               greatest(coalesce(recorded_at, exported_at), coalesce(logged_from, exported_at)), recorded_assumed
-        FROM changed LEFT JOIN log_start USING (system)
-        -- The change with which the log begins leaves no time for the old value.
-        WHERE first_at IS NULL OR first_at > logged_from
+               greatest(coalesce(occurred_at, recorded_at, exported_at), rolled_to),
+               greatest(coalesce(recorded_at, exported_at), rolled_to), recorded_assumed
+        FROM (SELECT *, least(coalesce(logged_from, exported_at), first_at - INTERVAL 1 MICROSECOND) AS rolled_to
+              FROM changed LEFT JOIN log_start USING (system))
         UNION ALL
         SELECT source, system, source_id, field, value, is_key, kind, exported_at, exported_at, true
         FROM changed WHERE has_changed AND value IS DISTINCT FROM last_new

@@ -93,14 +93,20 @@ def test_marketo_empty_fields_are_the_word_null(company):
         ("5414087", "web_visit", utc("2025-02-14")),
     ]
     assert company.rows("events")[1]["url"] == "/pricing"
-    assert history(company, "lead_status") == [("MQL", utc("2025-02-15"))]
+    just_before = utc("2025-02-14 23:59:59.999999")
+    assert history(company, "lead_status") == [("New", just_before), ("MQL", utc("2025-02-15"))]
     # A changed value is no id of another system's record.
     assert {row["system"] for row in company.rows("identities")} == {"marketo", "email"}
 
 
 def test_salesforce_field_histories(company):
     read(company, SALESFORCE)
-    assert history(company, "lead_status") == [("Working - Contacted", utc("2025-02-01"))]
+    just_before = utc("2025-01-31 23:59:59.999999")
+    assert history(company, "lead_status") == [
+        ("Open - Not Contacted", just_before),
+        ("Working - Contacted", utc("2025-02-01")),
+    ]
+    assert people(company, "email", "lead_status")[0] == ("hanako@beta.example.jp", "Working - Contacted")
     assert history(company, "title") == [("課長", utc("2025-02-01")), ("部長", utc("2025-02-20"))]
     stages = [(row["stage"], row["outcome"], row["entered_at"]) for row in company.rows("deal_stages")]
     assert stages == [

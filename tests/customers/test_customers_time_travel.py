@@ -132,7 +132,7 @@ def test_a_change_log_rolls_values_back(with_history, moment):
     ]
     assert values == [
         # The record is a month older, but the log is not: what stood there before nobody can tell.
-        ("New", moment("2025-02-01T00:00:00")),
+        ("New", moment("2025-01-31T23:59:59.999999")),
         ("Talking", moment("2025-02-01T00:00:00")),
         ("Customer", moment("2025-05-01T00:00:00")),
     ]
