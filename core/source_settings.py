@@ -364,6 +364,10 @@ class SourceSettings(Frozen):
             raise ValueError("a sql source needs url_env and query")
         if self.format != "sql" and not self.path:
             raise ValueError("a file source needs path")
+        if self.path and "://" in self.path:
+            raise ValueError(
+                "path is a local one; mount the object storage or copy its files first, or use format: sql"
+            )
         if not self.sections():
             raise ValueError(f"maps to nothing; give at least one of {', '.join(_SECTIONS)}")
         if self.events and not self.events.person and not self.people:

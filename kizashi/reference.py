@@ -21,7 +21,7 @@ _HEAD = """# Configuration
 One YAML file describes a company. Unknown keys are refused, and all faults are reported at once. Every key can be set
 by an environment variable too: `KIZASHI_` and the key, nested keys joined by two underscores
 (`KIZASHI_HOT__ENTER=0.3`); the environment wins. A file may lie over another one with `extends: other.yaml`, and a
-source over a shipped mapping with `preset: name` ([the presets](../customers/presets)). This page is written from the
+source over a shipped mapping with `preset: name` ([the presets](presets.md)). This page is written from the
 code by `python -m kizashi.reference`.
 """
 

@@ -76,7 +76,6 @@ class ActivityRows:
             self.changes.append(
                 json.dumps(
                     {
-                        "Attribute Name": name,
                         "Old Value": before,
                         "New Value": after,
                         "Reason": reason,

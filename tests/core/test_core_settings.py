@@ -52,6 +52,7 @@ def test_all_faults_are_reported_at_once_with_a_suggestion(tmp_path: Path) -> No
         ("sources: []\n", "name at least one source"),
         ("sources:\n  - {name: a, system: a, path: a.csv}\n", "maps to nothing"),
         ("sources:\n  - {name: a, system: a, people: {id: Id}}\n", "a file source needs path"),
+        ("sources:\n  - {name: a, system: a, path: s3://b/a.csv, people: {id: Id}}\n", "mount the object storage"),
         ("sources:\n  - {name: a, preset: markto, path: a.csv}\n", "'markto' is unknown"),
         ("sources:\n  - {name: a, preset: markto_leads, path: a.csv}\n", "did you mean 'marketo_leads'?"),
         (GOOD + "locale: de\n", "locale: found 'de', expected 'ja' or 'en'"),

@@ -95,11 +95,11 @@ def test_the_change_log_ends_at_the_snapshot(company) -> None:
     activities = company.csv("marketo/activities.csv")
     changes = activities[activities["activityTypeId"] == "13"]
     details = pd.DataFrame(changes["attributes"].map(json.loads).tolist(), index=changes["leadId"])
-    assert {"email", "leadStatus", "interestProduct", "contractDepartment", "unsubscribed"} <= set(
-        details["Attribute Name"]
-    )
+    # The name of the field is the activity's primary attribute.
+    details["name"] = changes["primaryAttributeValue"].to_numpy()
+    assert {"email", "leadStatus", "interestProduct", "contractDepartment", "unsubscribed"} <= set(details["name"])
     assert (details["Old Value"] != details["New Value"]).all()
-    for (lead, name), group in details.groupby([details.index, "Attribute Name"]):
+    for (lead, name), group in details.groupby([details.index, "name"]):
         assert group["New Value"].iloc[-1] == leads.loc[lead, name]
         assert (group["Old Value"].iloc[1:].to_numpy() == group["New Value"].iloc[:-1].to_numpy()).all()
 
