@@ -94,7 +94,7 @@ def broken_files(draw: st.DrawFn) -> tuple[bytes, str, str]:
     return content, encoding, draw(st.sampled_from([encoding, "utf-8", "cp932"]))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 @given(broken_files())
 @example((f'i"\nd,who,note,at\r\nmark0x,k0,,{TIME}'.encode(), "utf-8", "utf-8"))
 @example((f"{HEADER}\nmark0x,k0,,{TIME}".encode("utf-16-le"), "utf-16-le", "utf-16"))

@@ -1,5 +1,6 @@
 """Wrong input ends in one plain sentence and exit code 2: no traceback, nothing half written."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,20 @@ def assert_refused(folder: Path, capsys: pytest.CaptureFixture[str], *told: str)
 
 def test_good_input_is_accepted(company: Path) -> None:
     assert unify(company) == 0
+
+
+def test_columns_that_nothing_maps_are_named(company: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    leads = company / "leads.csv"
+    head, *rows = leads.read_text(encoding="utf-8").splitlines()
+    extra = ",".join(f"extra[{place}]" for place in range(10))
+    leads.write_text("\n".join([f"{head},{extra}", *(row + "," * 10 for row in rows)]), encoding="utf-8")
+    assert unify(company) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "extra[0], extra[1]" in said
+    arguments = ["unify", "--json", "--config", str(company / "company.yaml")]
+    assert run_guarded(app, arguments) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["unused_columns"]["leads"][-10:] == [f"extra[{place}]" for place in range(10)]
 
 
 def test_a_wrong_key_in_the_configuration(company: Path, capsys: pytest.CaptureFixture[str]) -> None:
