@@ -36,18 +36,14 @@ def read_json_lines(
         return Fault(path.name, "is empty; export it again")
     if first[0][0].lstrip().startswith("["):
         return Fault(path.name, "is a JSON array; write one object a line, for example with jq -c '.[]'")
-    good = "CASE WHEN json_valid(text) THEN json_type(text) = 'OBJECT' ELSE false END"
-    bad = connection.execute(f"SELECT line, text FROM json_lines WHERE NOT {good} ORDER BY line").fetchall()
+    bad = connection.execute("SELECT line, text FROM json_lines WHERE NOT is_object ORDER BY line").fetchall()
     rejects.extend(Reject(path.name, line, "no JSON object", text) for line, text in bad)
-    connection.execute(f"DELETE FROM json_lines WHERE NOT {good}")
-    keys = connection.execute(
-        """SELECT key FROM (
-            SELECT line, keys[place] AS key, place FROM (
-                SELECT line, json_keys(text) AS keys, unnest(generate_series(1, len(json_keys(text)))) AS place
-                FROM json_lines))
-        GROUP BY key ORDER BY min((line, place))"""
+    # Most objects have the same keys: first the different sets of them, then their members in the order of appearance.
+    sets = connection.execute(
+        """SELECT keys FROM (SELECT line, json_keys(text) AS keys FROM json_lines WHERE is_object)
+        GROUP BY keys ORDER BY min(line)"""
     ).fetchall()
-    names = [str(key) for (key,) in keys]
+    names = list(dict.fromkeys(str(key) for (keys,) in sets for key in keys))
     if not names:
         return Fault(path.name, "holds no JSON object with a key; expected one object a line")
     if len(names) > _MOST_KEYS:
@@ -57,20 +53,23 @@ def read_json_lines(
     picked = ", ".join(f"found[{place}] AS v{place - 1}" for place in range(1, len(names) + 1))
     connection.execute(
         f"""CREATE OR REPLACE TABLE loaded AS SELECT line, {picked}
-        FROM (SELECT line, json_extract_string(text, [{pointers}]) AS found FROM json_lines)"""
+        FROM (SELECT line, json_extract_string(text, [{pointers}]) AS found FROM json_lines WHERE is_object)"""
     )
     connection.execute("DROP TABLE json_lines")
     return names, "SELECT * FROM loaded"
 
 
 def _load_lines(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    connection.execute("CREATE OR REPLACE TABLE json_lines (line BIGINT, text VARCHAR)")
+    connection.execute("CREATE OR REPLACE TABLE json_lines (line BIGINT, text VARCHAR, is_object BOOLEAN)")
     lines = _lines(path)
     while batch := list(islice(lines, _BATCH)):
         numbers, texts = zip(*batch, strict=True)
         table = pa.table([pa.array(numbers, pa.int64()), pa.array(texts, pa.string())], names=["line", "text"])
         connection.register("batch", table)
-        connection.execute("INSERT INTO json_lines SELECT * FROM batch")
+        connection.execute(
+            """INSERT INTO json_lines
+            SELECT line, text, CASE WHEN json_valid(text) THEN json_type(text) = 'OBJECT' ELSE false END FROM batch"""
+        )
         connection.unregister("batch")
 
 
