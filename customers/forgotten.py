@@ -14,7 +14,7 @@ from customers.cleansing.text import normalise_login
 from customers.connectors.raw import literal
 from customers.linking import KEY_SYSTEMS
 from customers.mapping.functions import define_function
-from customers.mapping.sections import SectionRows
+from customers.mapping.staging import SectionRows
 from customers.suppression import LEARNED, Key, SuppressionList
 
 _PERSON = ("system", "source_id")
@@ -193,9 +193,10 @@ def keys_in(raw: str, columns: Mapping[str, str], unsplit: bool) -> Iterator[Key
     values = {"": raw} if unsplit else {name: text for name, text in json.loads(raw).items() if text}
     for name, value in values.items():
         whole = value.strip()
-        if name in columns:
-            yield Key(columns[name], whole)
         for text in {whole, *filter(None, _WORDS.split(value))}:
+            # A column may hold several ids, or a JSON object with one in it.
+            if name in columns:
+                yield Key(columns[name], text)
             yield Key("cookie", text)
             if "@" in text and (email := normalise_email(text)):
                 yield Key("email", email)

@@ -34,7 +34,7 @@ def set_faults_aside(connection: duckdb.DuckDBPyConnection, raw: RawSource, sect
     )
     # Nothing that people type holds this character, and programs that see it take it for the end of a text.
     nul = " OR ".join(f"contains({column}, chr(0))" for column in raw.columns.values())
-    faults += f" UNION ALL SELECT file, line, 'file', 'a NUL character' FROM {raw.table} WHERE {nul}"
+    faults += f" UNION ALL SELECT file, line, 'row', 'a NUL character' FROM {raw.table} WHERE {nul}"
     connection.execute(
         f"""CREATE OR REPLACE TABLE faulty AS
         SELECT file, line, string_agg(DISTINCT section, ', ' ORDER BY section) AS section,

@@ -8,6 +8,7 @@ import pytest
 
 from core.errors import ConfigurationError, TableError
 from core.tables import SOURCES
+from customers.forgotten import keys_in
 from customers.suppression import KEY_VARIABLE, Key, SuppressionList
 
 HEADER = "id,email,last,first,company,created,updated\n"
@@ -166,3 +167,8 @@ def test_rows_that_do_not_add_up_are_refused(small_company: Any) -> None:
 
     with pytest.raises(TableError, match=r"rows = published \+ quarantined \+ forgotten"):
         SOURCES.check(pa.Table.from_pandas(table, schema=SOURCES.arrow_schema, preserve_index=False))
+
+
+def test_each_of_several_ids_in_one_column_is_looked_for():
+    found = set(keys_in('{"contacts": "51; 52"}', {"contacts": "hubspot"}, False))
+    assert {Key("hubspot", "51"), Key("hubspot", "52")} <= found
