@@ -1,0 +1,203 @@
+"""How well two records agree in a field: a level from 0 (equal) to the field's last one (different)."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+from rapidfuzz.distance import DamerauLevenshtein, JaroWinkler
+from rapidfuzz.process import cpdist
+from scipy.sparse import csr_matrix
+
+from customers.matching.fields import NAMES, Codes, Form, Kind, Prepared
+
+Levels = npt.NDArray[np.int8]
+_Floats = npt.NDArray[np.float32]
+_Strings = Sequence[str]
+BLANK = -1
+ALIKE_MAILBOX = 3
+LEVELS: dict[Kind, int] = {
+    "given_name": 4, "family_name": 4, "place": 4, "email": 5, "phone": 4, "date": 5, "identifier": 4, "code": 3,
+    "company": 6, "address": 6, "text": 6,
+}  # fmt: skip
+_CHUNK = 500_000
+
+
+def compare(fields: Sequence[Prepared], left: Codes, right: Codes) -> Levels:
+    """Levels of all fields for pairs of records, one row a pair; `BLANK` where either says nothing."""
+    levels = np.empty((len(left), len(fields)), np.int8)
+    for place, field in enumerate(fields):
+        levels[:, place] = _field_levels(field, left, right)
+    _straighten_names(fields, left, right, levels)
+    _discount_named_mailboxes(fields, levels)
+    return levels
+
+
+def _field_levels(field: Prepared, left: Codes, right: Codes) -> Levels:
+    best = np.full(len(left), BLANK, np.int8)
+    for form in field.forms:
+        found = _form_levels(field.kind, form, form, left, right)
+        best = np.where((best == BLANK) | ((found != BLANK) & (found < best)), found, best)
+    return best
+
+
+def _form_levels(kind: Kind, left_form: Form, right_form: Form, left: Codes, right: Codes) -> Levels:
+    levels = np.full(len(left), BLANK, np.int8)
+    a, b = left_form.codes[left], right_form.codes[right]
+    told = np.flatnonzero((a >= 0) & (b >= 0))
+    if not len(told):
+        return levels
+    # The same two values meet often: each is compared once.
+    keys = a[told].astype(np.int64) * len(right_form.values) + b[told]
+    unique, inverse = np.unique(keys, return_inverse=True)
+    lefts, rights = np.divmod(unique, len(right_form.values))
+    parts = []
+    grams = _weighted_grams(left_form.values) if kind in ("company", "address", "text") else None
+    for start in range(0, len(unique), _CHUNK):
+        chunk = slice(start, start + _CHUNK)
+        if grams is not None:
+            parts.append(_worded(grams, lefts[chunk], rights[chunk]))
+        else:
+            first = [left_form.values[code] for code in lefts[chunk]]
+            second = [right_form.values[code] for code in rights[chunk]]
+            parts.append(_COMPARED[kind](first, second))
+    levels[told] = np.concatenate(parts)[inverse]
+    return levels
+
+
+def _straighten_names(fields: Sequence[Prepared], left: Codes, right: Codes, levels: Levels) -> None:
+    """Given and family name entered the wrong way round agree as well as if they had not been."""
+    places = [place for place, field in enumerate(fields) if field.kind in NAMES]
+    if len(places) != 2:
+        return
+    one, two = places
+    for a, b in zip(fields[one].forms, fields[two].forms, strict=False):
+        straight = levels[:, places].astype(np.int16)
+        doubt = np.flatnonzero((straight > 0).any(axis=1))
+        crossed = np.stack(
+            [
+                _form_levels("given_name", a, b, left[doubt], right[doubt]),
+                _form_levels("given_name", b, a, left[doubt], right[doubt]),
+            ],
+            axis=1,
+        )
+        known = (crossed != BLANK).all(axis=1)
+        alike = known & (crossed.max(axis=1) <= 1) & (crossed.sum(axis=1) < straight[doubt].clip(0).sum(axis=1))
+        levels[np.ix_(doubt[alike], places)] = crossed[alike].max(axis=1, keepdims=True).clip(1)
+
+
+def _discount_named_mailboxes(fields: Sequence[Prepared], levels: Levels) -> None:
+    """Namesakes have mailboxes that look alike: beside two names that agree a likeness is no further evidence."""
+    names = [place for place, field in enumerate(fields) if field.kind in NAMES]
+    mailboxes = [place for place, field in enumerate(fields) if field.kind == "email"]
+    agree = ((levels[:, names] != BLANK) & (levels[:, names] <= 1)).sum(axis=1) >= 2
+    for place in mailboxes:
+        levels[agree & (levels[:, place] == ALIKE_MAILBOX), place] = BLANK
+
+
+def _edits(left: _Strings, right: _Strings) -> _Floats:
+    return cpdist(left, right, scorer=DamerauLevenshtein.distance, dtype=np.float32)
+
+
+def _likeness(left: _Strings, right: _Strings) -> _Floats:
+    return cpdist(left, right, scorer=JaroWinkler.similarity, dtype=np.float32)
+
+
+def _lengths(left: _Strings, right: _Strings) -> tuple[_Floats, _Floats]:
+    first, second = (np.fromiter(map(len, side), np.float32, len(side)) for side in (left, right))
+    return np.minimum(first, second), np.maximum(first, second)
+
+
+def _names(left: _Strings, right: _Strings) -> Levels:
+    """0 equal, 1 a slip of the pen, 2 alike (an initial, a short form, several slips), 3 different."""
+    edits, likeness = _edits(left, right), _likeness(left, right)
+    short, _ = _lengths(left, right)
+    starts = np.array([a.startswith(b) or b.startswith(a) for a, b in zip(left, right, strict=True)])
+    slip = ((edits == 1) & (short >= 4)) | ((edits == 2) & (short >= 8)) | (likeness >= 0.95)
+    alike = starts | (likeness >= 0.86) | ((edits == 1) & (short >= 3))
+    return np.select([edits == 0, slip, alike], [0, 1, 2], 3).astype(np.int8)
+
+
+def _emails(left: _Strings, right: _Strings) -> Levels:
+    """0 equal, 1 a slip, 2 a numbered name at another domain, 3 alike names, 4 different (but for the domain)."""
+    edits = _edits(left, right)
+    locals_ = [[text.rpartition("@")[0] for text in side] for side in (left, right)]
+    likeness = _likeness(*locals_)
+    levels = np.where(edits == 0, 0, 4).astype(np.int8)
+    for place in np.flatnonzero((edits > 0) & ((edits <= 2) | (likeness >= 0.9))):
+        levels[place] = _mailbox_level(locals_[0][place], locals_[1][place], int(edits[place]), float(likeness[place]))
+    return levels
+
+
+def _mailbox_level(left: str, right: str, edits: int, likeness: float) -> int:
+    short = min(len(left), len(right))
+    # Mailboxes of one name are told apart by their numbers, those of one family by their initial.
+    kin = _digits_of(left) == _digits_of(right) and left[:1] == right[:1]
+    if kin and (edits == 1 or (edits == 2 and short >= 8)) and short >= 4:
+        return 1
+    if left == right and short >= 4 and _digits_of(left):
+        return 2
+    return ALIKE_MAILBOX if likeness >= 0.9 else 4
+
+
+def _digits_of(text: str) -> str:
+    return "".join(filter(str.isdigit, text))
+
+
+def _digits(left: _Strings, right: _Strings) -> Levels:
+    """0 equal, 1 one digit mistyped or two swapped, 2 two mistyped, 3 different."""
+    return np.minimum(_edits(left, right), 3).astype(np.int8)
+
+
+def _codes(left: _Strings, right: _Strings) -> Levels:
+    """0 equal, 1 one sign mistyped, 2 different."""
+    short, _ = _lengths(left, right)
+    edits = _edits(left, right)
+    return np.select([edits == 0, (edits == 1) & (short >= 3)], [0, 1], 2).astype(np.int8)
+
+
+def _dates(left: _Strings, right: _Strings) -> Levels:
+    """0 equal, 1 one digit mistyped or two swapped, 2 two of its three parts agree, 3 the year agrees, 4 different."""
+    edits = _edits(left, right)
+    parts = [
+        [a[:4] == b[:4], a[4:6] == b[4:6], a[6:] == b[6:], a[4:6] == b[6:] and a[6:] == b[4:6]]
+        for a, b in zip(left, right, strict=True)
+    ]
+    same = np.array(parts).reshape(-1, 4)
+    two = (same[:, :3].sum(axis=1) >= 2) | (same[:, 0] & same[:, 3])
+    return np.select([edits == 0, edits == 1, two, same[:, 0] | (edits == 2)], [0, 1, 2, 3], 4).astype(np.int8)
+
+
+def _weighted_grams(values: _Strings) -> csr_matrix:
+    """Rows of unit length: the trigrams of each value's words, the rarer the heavier."""
+    number: dict[str, int] = {}
+    columns: list[int] = []
+    bounds = [0]
+    for value in values:
+        grams = {f" {word} "[at : at + 3] for word in value.split() for at in range(max(len(word), 1))}
+        columns += [number.setdefault(gram, len(number)) for gram in sorted(grams)]
+        bounds.append(len(columns))
+    matrix = csr_matrix((np.ones(len(columns), np.float32), columns, bounds), shape=(len(values), max(len(number), 1)))
+    rarity = np.log(1 + len(values) / np.maximum(np.asarray(matrix.sum(axis=0)).ravel(), 1)).astype(np.float32)
+    matrix.data = rarity[matrix.indices]
+    length = np.sqrt(np.maximum(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel(), 1e-9))
+    matrix.data /= np.repeat(length, np.diff(matrix.indptr)).astype(np.float32)
+    return matrix
+
+
+def _worded(grams: csr_matrix, left: npt.NDArray[np.int64], right: npt.NDArray[np.int64]) -> Levels:
+    """Cosine of the weighted trigrams in steps; one value inside the other counts almost as much as being equal."""
+    a, b = grams[left], grams[right]
+    both = a.multiply(b)
+    cosine = np.asarray(both.sum(axis=1)).ravel()
+    inside_left = np.asarray(a.multiply(b > 0).multiply(a).sum(axis=1)).ravel()
+    inside_right = np.asarray(b.multiply(a > 0).multiply(b).sum(axis=1)).ravel()
+    best = np.maximum(cosine, 0.85 * np.maximum(inside_left, inside_right))
+    return np.select([left == right, best >= 0.85, best >= 0.7, best >= 0.5, best >= 0.3], [0, 1, 2, 3, 4], 5).astype(
+        np.int8
+    )
+
+
+_COMPARED: dict[Kind, Callable[[_Strings, _Strings], Levels]] = {
+    "given_name": _names, "family_name": _names, "place": _names, "email": _emails, "phone": _digits,
+    "identifier": _digits, "code": _codes, "date": _dates,
+}  # fmt: skip

@@ -1,0 +1,194 @@
+"""The fields that records are compared on: their kinds, and each value in one comparable form."""
+
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import jaconv
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from core.errors import ConfigurationError
+
+Kind = Literal[
+    "given_name", "family_name", "full_name", "email", "phone", "date", "identifier", "company", "address", "code",
+    "place", "text",
+]  # fmt: skip
+Codes = npt.NDArray[np.int32]
+
+# Households, colleagues and offices have these in common; whoever shares nothing else is related, not the same.
+SHAREABLE: frozenset[Kind] = frozenset({"family_name", "email", "phone", "company", "address", "code", "place", "text"})
+NAMES: frozenset[Kind] = frozenset({"given_name", "family_name"})
+WORDED: frozenset[Kind] = frozenset({"company", "address", "text"})
+# What people write where they know nothing: no evidence of anything.
+_BLANKS = frozenset(
+    [
+        "-",
+        "--",
+        "---",
+        ".",
+        "..",
+        "?",
+        "??",
+        "n/a",
+        "na",
+        "nan",
+        "nil",
+        "none",
+        "null",
+        "unknown",
+        "undefined",
+        "test",
+        "tbd",
+        "xxx",
+        "不明",
+        "なし",
+        "無し",
+        "未入力",
+        "非公開",
+    ]
+)
+_DIGITS = re.compile(r"\d")
+_NOT_DIGITS = re.compile(r"\D+")
+_NOT_WORDS = re.compile(r"[^\w]+|_")
+_COUNTRY_DATE = re.compile(r"^(\d{1,2})\D(\d{1,2})\D(\d{4})$")
+
+
+@dataclass(frozen=True)
+class Field:
+    """One thing that is compared, read from one column or several that say the same in other scripts.
+
+    With several columns the one that agrees best counts: a name in ideographs and in kana is one name.
+    """
+
+    name: str
+    kind: Kind
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Form:
+    """One column in comparable form: for each record the number of its value (-1: blank), and the values."""
+
+    codes: Codes
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A field whose values can be compared; `shareable` fields can agree between different people."""
+
+    name: str
+    kind: Kind
+    forms: tuple[Form, ...]
+    shareable: bool
+
+
+def prepare_fields(table: pa.Table, fields: Sequence[Field]) -> list[Prepared]:
+    """Bring the compared columns into comparable form; full names become given and family names.
+
+    Raises:
+        ConfigurationError: a field names a column that the table does not have.
+    """
+    missing = sorted(
+        {column for field in fields for column in field.columns or (field.name,)} - set(table.column_names)
+    )
+    if missing:
+        raise ConfigurationError(
+            f"the table has no column {', '.join(missing)}",
+            f"one of {', '.join(table.column_names)}",
+            "name the columns of the table in `fields`",
+        )
+    texts = {
+        field.name: [table[column].cast(pa.string()).to_pylist() for column in field.columns or (field.name,)]
+        for field in fields
+    }
+    prepared: list[Prepared] = []
+    split = any(field.kind in NAMES for field in fields)
+    named = any(field.kind in {"given_name", "full_name"} for field in fields)
+    for field in fields:
+        if field.kind == "full_name":
+            if not split:
+                halves = [[_halves(text) for text in column] for column in texts[field.name]]
+                kinds: tuple[Kind, Kind] = ("given_name", "family_name")
+                for place, kind in enumerate(kinds):
+                    columns = [[half[place] for half in column] for column in halves]
+                    prepared.append(_prepared(f"{field.name}.{kind}", kind, columns, shareable=kind in SHAREABLE))
+            continue
+        # An office's own name is what tells it from its neighbours; a person's company does not.
+        shareable = field.kind in SHAREABLE and not (field.kind == "company" and not named)
+        prepared.append(_prepared(field.name, field.kind, texts[field.name], shareable=shareable))
+        if field.kind == "address":
+            numbers = [[_numbers(text) for text in column] for column in texts[field.name]]
+            prepared.append(_prepared(f"{field.name}.numbers", "code", numbers, shareable=True))
+    return prepared
+
+
+def _prepared(name: str, kind: Kind, columns: list[list[str | None]], *, shareable: bool) -> Prepared:
+    return Prepared(name, kind, tuple(_form(column, _NORMAL[kind]) for column in columns), shareable)
+
+
+def _form(column: list[str | None], normalise: Callable[[str], str]) -> Form:
+    cleaned: dict[str | None, str | None] = {text: _plain(text, normalise) for text in set(column)}
+    values = tuple(sorted({value for value in cleaned.values() if value is not None}))
+    number = {value: place for place, value in enumerate(values)}
+    codes = {text: -1 if value is None else number[value] for text, value in cleaned.items()}
+    return Form(np.fromiter((codes[text] for text in column), np.int32, len(column)), values)
+
+
+def _plain(text: str | None, normalise: Callable[[str], str]) -> str | None:
+    if text is None:
+        return None
+    plain = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    return None if plain in _BLANKS else normalise(plain) or None
+
+
+def _name(plain: str) -> str:
+    return jaconv.hira2kata(_NOT_WORDS.sub("", plain))
+
+
+def _words(plain: str) -> str:
+    return " ".join(jaconv.hira2kata(_NOT_WORDS.sub(" ", plain)).split())
+
+
+def _phone(plain: str) -> str:
+    digits = _NOT_DIGITS.sub("", plain)
+    # One digit repeated is what people type to get past a required field; country codes differ in front.
+    return "" if len(digits) < 5 or len(set(digits)) == 1 else digits[-9:]
+
+
+def _date(plain: str) -> str:
+    if turned := _COUNTRY_DATE.match(plain):
+        return f"{turned[3]}{turned[2]:0>2}{turned[1]:0>2}"
+    return "".join(f"{part:0>2}" for part in _NOT_DIGITS.sub(" ", plain[:10]).split())
+
+
+def _identifier(plain: str) -> str:
+    return _NOT_WORDS.sub("", plain)
+
+
+def _email(plain: str) -> str:
+    return plain if "@" in plain.strip("@") else ""
+
+
+def _numbers(text: str | None) -> str | None:
+    digits = _NOT_DIGITS.sub(" ", unicodedata.normalize("NFKC", text or "")).split()
+    return digits[0] if digits else None
+
+
+def _halves(text: str | None) -> tuple[str | None, str | None]:
+    """What stands before the last space and after it; a name without a space is a family name."""
+    parts = (text or "").replace("　", " ").split()
+    if len(parts) < 2:
+        return None, parts[0] if parts else None
+    return " ".join(parts[:-1]), parts[-1]
+
+
+_NORMAL: dict[Kind, Callable[[str], str]] = {
+    "given_name": _name, "family_name": _name, "email": _email, "phone": _phone, "date": _date,
+    "identifier": _identifier, "code": _identifier, "place": _words, "company": _words, "address": _words,
+    "text": _words,
+}  # fmt: skip

@@ -1,0 +1,113 @@
+"""The job: prepare the fields, find candidates, compare them, learn what agreement is worth, decide, cluster."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from customers.matching.candidates import find_candidates
+from customers.matching.clusters import cluster_pairs
+from customers.matching.comparisons import compare
+from customers.matching.fields import Codes, Field, prepare_fields
+from customers.matching.model import MatchModel, learn_model, rarity_of
+
+Floats = npt.NDArray[np.float64]
+_LEARNED_FROM = 200_000
+_SAMPLED = 50_000
+_ROUNDS = 2
+_LEAST = 0.01
+
+
+@dataclass(frozen=True)
+class Linkage:
+    """Pairs that may be one person, and the clusters that they form.
+
+    `left`, `right` and `probability` say for pairs of row numbers how likely they are one person (pairs below 0.01
+    are left out); `clusters` holds for each row the first row of its cluster; `threshold` is the average probability
+    that united groups reach; `model` is what was learned, and `score` gives the probability of any other pairs.
+    """
+
+    left: Codes
+    right: Codes
+    probability: Floats
+    clusters: Codes
+    threshold: float
+    model: MatchModel
+    score: Callable[[Codes, Codes], Floats]
+
+
+def link_records(table: pa.Table, fields: Sequence[Field], *, seed: int = 0) -> Linkage:
+    """Find the rows of a table that are one person, without being told any example.
+
+    Args:
+        table: one row a record; the compared columns are text.
+        fields: what is compared, and how.
+        seed: of the sample of pairs that strangers are learned from.
+    """
+    records = table.num_rows
+    prepared = prepare_fields(table, fields)
+    candidates = find_candidates(prepared, records)
+    left, right = candidates.left, candidates.right
+    levels = compare(prepared, left, right)
+    random = np.random.default_rng(seed)
+    other_left, other_right, others = _other_pairs(records, left, right, random)
+    other_levels = compare(prepared, other_left, other_right)
+    chosen = _sample(len(left), _LEARNED_FROM, random)
+    weight = np.concatenate(
+        [
+            np.full(len(chosen), len(left) / max(len(chosen), 1)),
+            np.full(len(other_left), others / max(len(other_left), 1)),
+        ]
+    )
+    learned_levels = np.concatenate([levels[chosen], other_levels])
+    learned_left = np.concatenate([left[chosen], other_left])
+    learned_right = np.concatenate([right[chosen], other_right])
+    counted: Codes | None = None
+    groups = np.arange(records, dtype=np.int32)
+    for _ in range(_ROUNDS):
+        rarity = rarity_of(prepared, learned_left, learned_right, learned_levels, counted)
+        model = learn_model(prepared, learned_levels, rarity, weight, records)
+        probability = model.probability(levels, rarity_of(prepared, left, right, levels, counted))
+
+        def score(a: Codes, b: Codes, model: MatchModel = model, counted: Codes | None = counted) -> Floats:
+            found = compare(prepared, a, b)
+            return model.probability(found, rarity_of(prepared, a, b, found, counted))
+
+        likely = probability >= _LEAST
+        threshold = _best_threshold(probability[likely])
+        groups = cluster_pairs(records, left[likely], right[likely], probability[likely], threshold, score)
+        counted = groups
+    return Linkage(left[likely], right[likely], probability[likely], groups, threshold, model, score)
+
+
+def _best_threshold(probability: Floats) -> float:
+    """Where F1 is best, from the probabilities alone: each accepted pair is right with its own probability.
+
+    The best expected F1 is reached at half of itself (Lipton, Elkan and Naryanaswamy, 2014).
+
+    >>> round(_best_threshold(np.array([0.9, 0.8, 0.2])), 2)
+    0.44
+    """
+    falling = np.sort(probability)[::-1]
+    if not len(falling):
+        return 1.0
+    right, count = np.cumsum(falling), np.arange(1, len(falling) + 1)
+    return float((right / (count + right[-1])).max())
+
+
+def _sample(count: int, most: int, random: np.random.Generator) -> npt.NDArray[np.int64]:
+    return np.arange(count) if count <= most else np.sort(random.choice(count, most, replace=False))
+
+
+def _other_pairs(records: int, left: Codes, right: Codes, random: np.random.Generator) -> tuple[Codes, Codes, float]:
+    """A sample of the pairs that are no candidates, and how many of them there are."""
+    total = records * (records - 1) / 2 - len(left)
+    if total <= 0:
+        return np.empty(0, np.int32), np.empty(0, np.int32), 0.0
+    a, b = random.integers(0, records, (2, _SAMPLED))
+    pair = np.unique(np.minimum(a, b) * records + np.maximum(a, b))
+    pair = pair[pair // records != pair % records]
+    pair = np.setdiff1d(pair, left.astype(np.int64) * records + right, assume_unique=True)
+    return (pair // records).astype(np.int32), (pair % records).astype(np.int32), total

@@ -1,0 +1,76 @@
+"""Linkage without labels, on registers whose truth is known."""
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from benchmarks.identity_people import Register, households, offices_ja
+from benchmarks.identity_quality_measure import pairwise
+from core.errors import ConfigurationError
+from customers.matching import Field, Linkage, link_records
+from customers.matching.candidates import find_candidates
+from customers.matching.fields import prepare_fields
+
+
+def linked(register: Register) -> Linkage:
+    return link_records(pa.Table.from_pandas(register.table, preserve_index=False), register.fields)
+
+
+def quality(register: Register) -> tuple[float, float, float]:
+    return pairwise(linked(register).clusters.astype(np.int64), pd.factorize(register.truth)[0])
+
+
+def test_people_are_found_and_households_are_not_merged():
+    register = households("small", 800, seed=31, copies=0.5, slips=0.15, blanks=0.15, shared=0.3)
+    precision, recall, _ = quality(register)
+    assert precision >= 0.96
+    assert recall >= 0.95
+
+
+def test_japanese_colleagues_at_one_switchboard_are_not_merged():
+    precision, recall, _ = quality(offices_ja("small", 800, seed=32, copies=0.5, slips=0.1, blanks=0.1))
+    assert precision >= 0.96
+    assert recall >= 0.88
+
+
+def test_where_nobody_is_in_the_data_twice_next_to_nobody_is_merged():
+    register = households("single", 1000, seed=33, copies=0.0, slips=0.1, blanks=0.15, shared=0.2)
+    clusters = linked(register).clusters
+    assert len(clusters) - len(np.unique(clusters)) <= 5
+
+
+def test_the_same_table_gives_the_same_answer():
+    register = households("small", 300, seed=34, copies=0.5, slips=0.2, blanks=0.1, shared=0.1)
+    first, second = linked(register), linked(register)
+    assert np.array_equal(first.probability, second.probability)
+    assert np.array_equal(first.clusters, second.clusters)
+
+
+def test_a_value_that_everybody_has_makes_no_candidates():
+    names = [f"{chr(97 + number % 26)}{number:04d}" for number in range(2000)]
+    table = pa.table({"name": names, "email": ["nobody@example.com"] * 2000, "phone": ["0312345678"] * 2000})
+    fields = [Field("name", "identifier"), Field("email", "email"), Field("phone", "phone")]
+    assert len(find_candidates(prepare_fields(table, fields), 2000).left) < 2000 * 50
+
+
+def test_names_entered_the_wrong_way_round_agree():
+    register = households("small", 400, seed=35, copies=0.5, slips=0.05, blanks=0.05, shared=0.1)
+    linkage = linked(register)
+    register.table.loc[400:499, ["given", "family"]] = register.table.loc[400:499, ["family", "given"]].to_numpy()
+    turned = linked(register)
+    truth = pd.factorize(register.truth)[0]
+    assert pairwise(turned.clusters.astype(np.int64), truth)[2] >= (
+        pairwise(linkage.clusters.astype(np.int64), truth)[2] - 0.02
+    )
+
+
+def test_a_field_without_its_column_is_named():
+    with pytest.raises(ConfigurationError, match="no column telephone"):
+        link_records(pa.table({"name": ["a"]}), [Field("telephone", "phone")])
+
+
+@pytest.mark.parametrize("rows", [0, 1, 2])
+def test_tiny_tables_are_linked_without_error(rows):
+    table = pa.table({"name": pa.array(["Anna Berg", "Anna Berg"][:rows], pa.string())})
+    assert len(link_records(table, [Field("name", "full_name")]).clusters) == rows
