@@ -39,6 +39,24 @@ class SurvivorshipSettings(Frozen):
     fields: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
 
+class SimilarSettings(Frozen):
+    """Records that share no key but are so alike that they are taken for one person, without examples to learn from."""
+
+    enabled: bool = True
+    least_probability: float = Field(
+        0.95, ge=0.5, le=1, description="How sure each link has to be; a higher value finds fewer and errs less."
+    )
+    least_records: int = Field(
+        100, ge=2, description="Below this many different records there is too little to learn from: keys alone decide."
+    )
+
+
+class IdentitySettings(Frozen):
+    """Which records are one person, beyond shared keys and what the systems say themselves."""
+
+    similar: SimilarSettings = SimilarSettings()
+
+
 class ConsentSettings(Frozen):
     """What is allowed while a person has said nothing."""
 
@@ -73,6 +91,7 @@ class Settings(BaseSettings):
     simulate: SimulationSettings | None = None
     sources: tuple[SourceSettings, ...]
     survivorship: SurvivorshipSettings = SurvivorshipSettings()
+    identity: IdentitySettings = IdentitySettings()
     consent: ConsentSettings = ConsentSettings()
     features: FeatureSettings = FeatureSettings()
     # Not a plain default: that would be laid under whatever the file names, and every company would get a lead model.

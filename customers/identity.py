@@ -8,13 +8,17 @@ from customers.cleansing.name import PersonName, names_agree
 
 @dataclass(frozen=True, slots=True, order=True)
 class Link:
-    """Two nodes are one person, known since `time` (microseconds); a `guarded` link yields to contradicting names."""
+    """Two nodes are one person, known since `time` (microseconds); a `guarded` link yields to contradicting names.
+
+    `probability` is 1 for what a system or a shared key says, and lower for records that are merely alike.
+    """
 
     time: int
     left: int
     right: int
     rule: str
     guarded: bool = True
+    probability: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,7 @@ class Merge:
     elder: int
     time: int
     rule: str
+    probability: float = 1.0
 
 
 @dataclass
@@ -90,7 +95,8 @@ def resolve_identities(
 
     ordered_names = sorted(names, key=lambda fact: (fact.time, fact.node))
     position = 0
-    for link in sorted(links):
+    # Of links known at the same moment the surest speaks first.
+    for link in sorted(links, key=lambda link: (link.time, -link.probability, link)):
         while position < len(ordered_names) and ordered_names[position].time <= link.time:
             fact = ordered_names[position]
             owned = known_names.setdefault(root_of(fact.node), [])
@@ -107,7 +113,7 @@ def resolve_identities(
             (left, right),
             key=lambda root: (not (published and published[founder[root]]), known_at[founder[root]], founder[root]),
         )
-        resolution.merges.append(Merge(founder[younger], founder[elder], link.time, link.rule))
+        resolution.merges.append(Merge(founder[younger], founder[elder], link.time, link.rule, link.probability))
         parent[younger] = elder
         if gained := known_names.pop(younger, None):
             owned = known_names.setdefault(elder, [])
@@ -117,13 +123,17 @@ def resolve_identities(
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A node belonged to the person founded by `founder` from `linked_at` until `ended_at` (None: still)."""
+    """A node belonged to the person founded by `founder` from `linked_at` until `ended_at` (None: still).
+
+    `probability` is that of the weakest link which led there.
+    """
 
     node: int
     founder: int
     rule: str
     linked_at: int
     ended_at: int | None
+    probability: float = 1.0
 
 
 def intervals_of(known_at: Sequence[int], merges: Sequence[Merge]) -> list[Interval]:
@@ -139,12 +149,12 @@ def intervals_of(known_at: Sequence[int], merges: Sequence[Merge]) -> list[Inter
     # The founder of the person that a node joined when it became known: itself, unless a merge took it over before.
     intervals = []
     for node, first_known in enumerate(known_at):
-        founder, since, rule = node, first_known, "record"
+        founder, since, rule, sure = node, first_known, "record", 1.0
         while (merge := next_merge.get(founder)) is not None:
             until = max(merge.time, since)
             # Belonging to nobody else for no time at all was never visible.
             if until > since:
-                intervals.append(Interval(node, founder, rule, since, until))
-            founder, since, rule = merge.elder, until, merge.rule
-        intervals.append(Interval(node, founder, rule, since, None))
+                intervals.append(Interval(node, founder, rule, since, until, sure))
+            founder, since, rule, sure = merge.elder, until, merge.rule, min(sure, merge.probability)
+        intervals.append(Interval(node, founder, rule, since, None, sure))
     return intervals

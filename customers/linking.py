@@ -5,20 +5,24 @@ from collections.abc import Iterator
 import duckdb
 import pyarrow as pa
 
+from core.settings import IdentitySettings
 from core.storage import Workspace
 from customers.cleansing.email import is_role_mailbox
-from customers.cleansing.name import PersonName, comparable_name, split_full_name
+from customers.cleansing.name import NAME_FIELDS, PersonName, name_from_parts
 from customers.connectors.raw import literal
 from customers.identity import Interval, Link, Merge, NameFact, Resolution, intervals_of, resolve_identities
+from customers.similar import propose_similar
 
 KEY_SYSTEMS = ("cookie", "email", "login")
-_NAME_FIELDS = ("last_name", "first_name", "full_name", "last_name_kana", "first_name_kana", "full_name_kana")
 _ID = "'c_' || substr(sha256(system || chr(31) || source_id), 1, 16)"
 
 
-def link_people(connection: duckdb.DuckDBPyConnection, workspace: Workspace, run: str) -> Resolution:
+def link_people(
+    connection: duckdb.DuckDBPyConnection, settings: IdentitySettings, workspace: Workspace, run: str
+) -> Resolution:
     """Make the tables `identities`, `identity_changes` and `node_now` (each node's person of today)."""
     _collect_links(connection)
+    propose_similar(connection, settings.similar)
     _collect_nodes(connection)
     _load_former(connection, workspace)
     nodes = connection.sql(
@@ -109,8 +113,15 @@ def _load_former(connection: duckdb.DuckDBPyConnection, workspace: Workspace) ->
 
 def _links(connection: duckdb.DuckDBPyConnection) -> list[Link]:
     rows = connection.execute(
-        """SELECT epoch_us(l.linked_at), a.node, b.node, l.rule, l.guarded
-        FROM link_facts l
+        """WITH links AS (
+            SELECT left_system, left_id, right_system, right_id, linked_at, rule, guarded, 1.0::DOUBLE AS probability
+            FROM link_facts
+            UNION ALL
+            SELECT left_system, left_id, right_system, right_id, linked_at, 'similar', true, probability
+            FROM similar_links
+        )
+        SELECT epoch_us(l.linked_at), a.node, b.node, l.rule, l.guarded, l.probability
+        FROM links l
         JOIN nodes a ON a.system = l.left_system AND a.source_id = l.left_id
         JOIN nodes b ON b.system = l.right_system AND b.source_id = l.right_id"""
     ).fetchall()
@@ -119,34 +130,22 @@ def _links(connection: duckdb.DuckDBPyConnection) -> list[Link]:
 
 def _names(connection: duckdb.DuckDBPyConnection) -> Iterator[NameFact]:
     """What each record was known to be called, each time that a part of its name became known."""
-    listed = ", ".join(literal(name) for name in _NAME_FIELDS)
-    picked = ", ".join(f"max(value) FILTER (field = {literal(name)})" for name in _NAME_FIELDS)
+    listed = ", ".join(literal(name) for name in NAME_FIELDS)
+    picked = ", ".join(f"max(value) FILTER (field = {literal(name)})" for name in NAME_FIELDS)
     rows = connection.execute(
         f"""SELECT n.node, epoch_us(p.recorded_at) AS time, {picked}
         FROM profile_rows p JOIN nodes n USING (system, source_id)
         WHERE p.field IN ({listed}) AND p.value IS NOT NULL
         GROUP BY ALL ORDER BY n.node, time"""
     ).fetchall()
-    current, parts = -1, dict.fromkeys(_NAME_FIELDS)
+    current, parts = -1, dict.fromkeys(NAME_FIELDS)
     for node, time, *values in rows:
         if node != current:
-            current, parts = node, dict.fromkeys(_NAME_FIELDS)
-        parts |= {name: value for name, value in zip(_NAME_FIELDS, values, strict=True) if value is not None}
-        name = _name_from(parts)
+            current, parts = node, dict.fromkeys(NAME_FIELDS)
+        parts |= {name: value for name, value in zip(NAME_FIELDS, values, strict=True) if value is not None}
+        name = name_from_parts(parts)
         if name != PersonName():
             yield NameFact(time, node, name)
-
-
-def _name_from(parts: dict[str, str | None]) -> PersonName:
-    last, first = parts["last_name"], parts["first_name"]
-    if not (last and first) and parts["full_name"]:
-        full = split_full_name(parts["full_name"])
-        last, first = last or full[0], first or full[1]
-    last_kana, first_kana = parts["last_name_kana"], parts["first_name_kana"]
-    if not (last_kana and first_kana) and parts["full_name_kana"]:
-        full = split_full_name(parts["full_name_kana"])
-        last_kana, first_kana = last_kana or full[0], first_kana or full[1]
-    return comparable_name(last, first, last_kana, first_kana)
 
 
 def _register_intervals(connection: duckdb.DuckDBPyConnection, intervals: list[Interval]) -> None:
@@ -155,6 +154,7 @@ def _register_intervals(connection: duckdb.DuckDBPyConnection, intervals: list[I
             "node": pa.array([interval.node for interval in intervals], pa.int32()),
             "founder": pa.array([interval.founder for interval in intervals], pa.int32()),
             "rule": pa.array([interval.rule for interval in intervals], pa.string()),
+            "probability": pa.array([interval.probability for interval in intervals], pa.float64()),
             "linked_at": pa.array([interval.linked_at for interval in intervals], pa.timestamp("us", tz="UTC")),
             "ended_at": pa.array([interval.ended_at for interval in intervals], pa.timestamp("us", tz="UTC")),
         }
@@ -187,7 +187,7 @@ def _write_identities(connection: duckdb.DuckDBPyConnection, run: str) -> None:
     # A link that an earlier run found keeps that run's name.
     connection.execute(
         """CREATE TABLE identities AS
-        SELECT n.system, n.source_id, f.customer_id, i.rule, 1.0::DOUBLE AS probability, i.linked_at, i.ended_at,
+        SELECT n.system, n.source_id, f.customer_id, i.rule, i.probability, i.linked_at, i.ended_at,
                coalesce(former.run, ?) AS run
         FROM intervals i JOIN nodes n USING (node) JOIN founders f USING (founder)
         LEFT JOIN former_identities former

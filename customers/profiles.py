@@ -6,13 +6,11 @@ import pyarrow as pa
 from core.settings import Settings
 from customers.cleansing.company import tidy_company
 from customers.cleansing.email import mail_domain, mail_kind, normalise_email
-from customers.cleansing.name import tidy_name
+from customers.cleansing.name import NAME_FIELDS, tidy_name
 from customers.cleansing.phone import normalise_phone
 from customers.cleansing.prefecture import prefecture_of
 from customers.cleansing.text import normalise_login, normalise_number, tidy_text
 from customers.cleansing.title import department_of, rank_of
-
-_NAME_FIELDS = ("last_name", "first_name", "full_name", "last_name_kana", "first_name_kana", "full_name_kana")
 
 
 def cleanse_field(field: str, value: str) -> dict[str, str]:
@@ -31,7 +29,7 @@ def cleanse_field(field: str, value: str) -> dict[str, str]:
             found |= {"mail_domain": mail_domain(email), "mail_kind": mail_kind(email)}
     elif field == "title":
         found = {"title": tidy_text(value), "rank": rank_of(value), "department": department_of(value)}
-    elif field in _NAME_FIELDS:
+    elif field in NAME_FIELDS:
         found = {field: tidy_name(value)}
     elif field == "phone":
         found = {field: normalise_phone(value)}

@@ -114,7 +114,7 @@ def unify_customers(
             advance()
             build_accounts(connection)
             advance()
-            resolution = link_people(connection, workspace, run)
+            resolution = link_people(connection, settings.identity, workspace, run)
             advance()
             _attach_people(connection)
             build_deals(connection)
@@ -124,7 +124,7 @@ def unify_customers(
             build_customers(connection)
             advance()
         mark = fingerprint(
-            settings.model_dump_json(include={"sources", "survivorship", "consent", "as_of", "timezone"}),
+            settings.model_dump_json(include={"sources", "identity", "survivorship", "consent", "as_of", "timezone"}),
             *(f"{report.source}/{report.file}" for report in reports),
             *_file_fingerprints(connection),
         )

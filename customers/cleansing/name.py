@@ -1,12 +1,14 @@
 """People's names: comparable forms, and whether two names can be one person's."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import jaconv
 
 from customers.cleansing.text import tidy_text
 
+NAME_FIELDS = ("last_name", "first_name", "full_name", "last_name_kana", "first_name_kana", "full_name_kana")
 _KANA = re.compile(r"^[ァ-ヶー]+$")
 _LATIN = re.compile(r"^[a-z]+$")
 _NOT_LETTERS = re.compile(r"[\s・･.,'’\-‐]+")
@@ -75,6 +77,23 @@ def comparable_name(
         _forms(last_kana)[1] or last_sound,
         _forms(first_kana)[1] or first_sound,
     )
+
+
+def name_from_parts(parts: Mapping[str, str | None]) -> PersonName:
+    """The comparable name of a record from whichever of `NAME_FIELDS` it fills.
+
+    >>> name_from_parts(dict.fromkeys(NAME_FIELDS) | {"full_name": "山田 太郎"}).first
+    '太郎'
+    """
+    last, first = parts["last_name"], parts["first_name"]
+    if not (last and first) and parts["full_name"]:
+        full = split_full_name(parts["full_name"])
+        last, first = last or full[0], first or full[1]
+    last_kana, first_kana = parts["last_name_kana"], parts["first_name_kana"]
+    if not (last_kana and first_kana) and parts["full_name_kana"]:
+        full = split_full_name(parts["full_name_kana"])
+        last_kana, first_kana = last_kana or full[0], first_kana or full[1]
+    return comparable_name(last, first, last_kana, first_kana)
 
 
 def _forms(part: str | None) -> tuple[str | None, str | None]:

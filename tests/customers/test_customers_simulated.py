@@ -67,8 +67,8 @@ def pairs(rows: pd.DataFrame, columns: list[str]) -> int:
 def test_people_found_are_people_that_are(compared):
     found, true = pairs(compared, ["customer_id"]), pairs(compared, ["person_id"])
     both = pairs(compared, ["customer_id", "person_id"])
-    assert both / found >= 0.99, "different people were merged"
-    assert both / true >= 0.90, "records of one person were not found to be one"
+    assert both / found >= 0.995, "different people were merged"
+    assert both / true >= 0.97, "records of one person were not found to be one"
 
 
 def test_nobody_is_merged_at_a_shared_mailbox(home, compared):
