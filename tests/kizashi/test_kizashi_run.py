@@ -16,6 +16,12 @@ from core.storage import Workspace
 from simulator import simulate_company
 
 COMMAND = [str(Path(sys.executable).with_name("kizashi"))]
+# What is tested here does not depend on how good the models are.
+FEW_TREES = {
+    f"KIZASHI_MODELS__{model}__ESTIMATOR__{key}": value
+    for model in ("LEAD", "CHURN", "LOOKALIKE")
+    for key, value in (("MAX_ROUNDS", "60"), ("EARLY_STOPPING_ROUNDS", "5"))
+}
 PROMISED = {"customers", "source_records", "quarantined", "events", "models", "scored", "hot", "seconds"}
 PROMISED_OF_A_MODEL = {
     *("version", "auc", "ap", "logloss", "brier", "ece", "lift_at_10", "calibration_slope", "expected_observed"),
@@ -39,7 +45,7 @@ def workspace_over(exports: Path, home: Path) -> Path:
 def kizashi(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*COMMAND, *arguments],
-        env={**os.environ, "KIZASHI_HOME": str(home)},
+        env={**os.environ, **FEW_TREES, "KIZASHI_HOME": str(home)},
         capture_output=True,
         text=True,
         check=False,
@@ -102,7 +108,7 @@ def test_a_killed_run_goes_on_where_it_stopped(
     for done_before in (None, "unify", "features"):
         job = subprocess.Popen(
             [*COMMAND, "run", "--json"],
-            env={**os.environ, "KIZASHI_HOME": str(home)},
+            env={**os.environ, **FEW_TREES, "KIZASHI_HOME": str(home)},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
