@@ -5,6 +5,7 @@ from string import Template
 
 import yaml
 from feast import FeatureStore
+from feast.errors import FeastError
 from feast.repo_config import RepoConfig
 
 from core.errors import MissingStageError
@@ -12,6 +13,8 @@ from core.settings import Settings
 from core.storage import Workspace
 from features.record_view import RECORD
 from features.repository import feature_repository
+
+__all__ = ["FeastError", "FeatureStore", "applied_store", "apply_definitions", "open_store"]
 
 REPOSITORY = Path(__file__).parent
 

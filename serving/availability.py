@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from feast.errors import FeastError
 from sqlalchemy import Engine
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -19,6 +18,7 @@ from core.errors import ConfigurationError, KizashiError
 from core.logs import get_logger
 from core.settings import Settings
 from core.storage import Workspace
+from features.store import FeastError
 
 TABLES_NEEDED = (core.alert_tables.Alert, core.serving_tables.PersonRecord)
 DATABASE_FAULTS = (OperationalError, InterfaceError, PoolTimeoutError, ConfigurationError)

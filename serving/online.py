@@ -5,13 +5,12 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import pyarrow as pa
-from feast import FeatureStore
 
 from core.settings import Settings
 from core.storage import Workspace
 from features.record_lookup import find_records
 from features.retrieval import online_features
-from features.store import open_store
+from features.store import FeatureStore, open_store
 from serving.availability import ONLINE_FAULTS, Breaker
 
 Read = TypeVar("Read")
