@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import jaconv
 
+from customers.cleansing.ideographs import TODAYS_FORMS
+from customers.cleansing.romaji import plain_sound, sound_of_kana
 from customers.cleansing.text import tidy_text
 
 NAME_FIELDS = ("last_name", "first_name", "full_name", "last_name_kana", "first_name_kana", "full_name_kana")
@@ -13,12 +15,8 @@ _KANA = re.compile(r"^[ァ-ヶー]+$")
 _LATIN = re.compile(r"^[a-z]+$")
 _NOT_LETTERS = re.compile(r"[\s・･.,'’\-‐]+")
 _HONORIFIC = re.compile(r"(様|さん|氏|殿)$")
-# One spelling for what romanisations of the same kana differ in (Hepburn, Kunrei, long vowels).
-_ROMAN_VARIANTS = (
-    ("shi", "si"), ("chi", "ti"), ("tsu", "tu"), ("sh", "sy"), ("ch", "ty"), ("ji", "zi"), ("j", "zy"), ("fu", "hu"),
-    ("dzu", "zu"), ("ou", "o"), ("oo", "o"), ("oh", "o"), ("uu", "u"), ("mb", "nb"), ("mp", "np"), ("mm", "nm"),
-)  # fmt: skip
-_IDEOGRAPH_VARIANTS = str.maketrans("髙﨑濵邊邉齋齊澤櫻廣國德眞惠壽", "高崎浜辺辺斎斎沢桜広国徳真恵寿")
+# As a family name 齊 stands for 斎, not for the 斉 that it was simplified to.
+_IDEOGRAPH_VARIANTS = TODAYS_FORMS | {ord("齊"): "斎"}
 
 
 @dataclass(frozen=True)
@@ -103,16 +101,10 @@ def _forms(part: str | None) -> tuple[str | None, str | None]:
         return None, None
     kana = jaconv.hira2kata(bare)
     if _KANA.match(kana):
-        return None, _plain_sound(jaconv.kana2alphabet(jaconv.kata2hira(kana)).replace("ー", ""))
+        return None, sound_of_kana(kana)
     if _LATIN.match(bare):
-        return None, _plain_sound(bare)
+        return None, plain_sound(bare)
     return bare, None
-
-
-def _plain_sound(latin: str) -> str:
-    for variant, plain in _ROMAN_VARIANTS:
-        latin = latin.replace(variant, plain)
-    return latin
 
 
 def names_agree(left: PersonName, right: PersonName) -> bool | None:
