@@ -1,16 +1,17 @@
 """Japanese addresses: prefecture, city, town, number and building, in one form for all the ways of writing them."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from customers.cleansing.gazetteer import HYPHENS, City, Town, arabic_number, fold, gazetteer, kanji_number
 from customers.cleansing.prefecture import PREFECTURES, prefecture_of
+from customers.cleansing.romanised_address import parse_romanised
 from customers.cleansing.text import tidy_text
 
 _POSTAL = re.compile(r"^〒?\s*(\d{3})\s*-?\s*(\d{4})(?!\d|-)[\s,、]*|〒\s*(\d{3})\s*-?\s*(\d{4})(?!\d)\s*")
+_POSTAL_INSIDE = re.compile(r"\b\d{3}-\d{4}\b")
 _POSTAL_ALONE = re.compile(r"^〒?\s*(\d{3})\s*-?\s*(\d{4})$")
 _LATIN_ONLY = re.compile(r"^[\x20-\x7eÀ-ɏ’]+$")
-_IN_LATIN = re.compile("[A-Za-z]{3}")
 _KANJI_NUMBER = "[〇一二三四五六七八九十百]+"
 _CHOME = re.compile(rf"(\d{{1,2}}|{_KANJI_NUMBER})(丁目|丁)[-ノ]?")
 # 神南1-19-11: the first number is the 丁目 where the town has any. The highest that is known is 64丁目, in Obihiro; an
@@ -29,6 +30,8 @@ _KYOTO_CORNER = re.compile("上ケ?ル|下ケ?ル|[東西]?入ケ?ル?|通")
 _TOWN_ENDS = re.compile("[〇一二三四五六七八九十百\\d]|$")
 _FULL = {fold(name): name for name in PREFECTURES}
 _SHORT = {fold(name[:-1]): name for name in PREFECTURES if name != "北海道"}
+_ANY_PREFECTURE = re.compile("|".join(_FULL))
+_LONGEST_SHORT = 4
 _IN_BRACKETS = re.compile(r"^\s*[,、・-]?\s*")
 
 
@@ -59,6 +62,17 @@ def normalise_postal_code(text: str) -> str | None:
     return f"{found[1]}-{found[2]}" if found else None
 
 
+def postal_code_without_zero(text: str, prefecture: str) -> str | None:
+    """The postal code of which a spreadsheet took the leading zeros, if it lies in the prefecture.
+
+    >>> postal_code_without_zero("600001", "北海道"), postal_code_without_zero("94105", "東京都")
+    ('060-0001', None)
+    """
+    code = (tidy_text(text) or "").zfill(7)
+    known = gazetteer().by_code.get(code)
+    return f"{code[:3]}-{code[3:]}" if known and known[0].prefecture == prefecture else None
+
+
 def parse_address(text: str, postal_code: str | None = None) -> Address | None:
     """The parts of an address in Japan; None when the text names no place that is known.
 
@@ -80,13 +94,13 @@ def parse_address(text: str, postal_code: str | None = None) -> Address | None:
     if not tidied:
         return _of_postal_code(postal_code)
     if _LATIN_ONLY.match(tidied):
-        return None
+        return parse_latin(tidied, postal_code)
     places = [place for place, sign in enumerate(tidied) if sign != " "] if " " in tidied else None
     compact = tidied.replace(" ", "") if places else tidied
     folded = fold(compact)
-    found_city = _find_city(folded, postal_code)
+    found_city = _find_city(folded, 0, postal_code) or _find_city_later(folded, postal_code)
     if found_city is None:
-        return _of_prefecture_alone(folded, tidied, postal_code)
+        return _without_city(tidied, folded, postal_code)
     city, end = found_city
     found_town = _find_town(city, folded, end)
     town, end = found_town if found_town else (None, end)
@@ -113,17 +127,54 @@ def _of_postal_code(postal_code: str | None) -> Address | None:
     return Address(known[0].prefecture, known[0].name, postal_code=postal_code)
 
 
-def _find_city(folded: str, postal_code: str | None) -> tuple[City, int] | None:
+def _without_city(tidied: str, folded: str, postal_code: str | None) -> Address | None:
+    """A text that names no city: many forms ask for the postal code and then only for the rest."""
+    prefecture = _full_prefecture(folded, 0) or (prefecture_of(tidied) if len(tidied) <= _LONGEST_SHORT else None)
+    coded = _of_postal_code(postal_code)
+    if coded is None or prefecture not in (None, coded.prefecture):
+        return Address(prefecture, postal_code=postal_code) if prefecture else None
+    rest = tidied.removeprefix(prefecture) if prefecture else tidied
+    return parse_address(f"{coded.prefecture}{coded.city}{rest}", postal_code)
+
+
+def parse_latin(text: str, postal_code: str | None = None) -> Address | None:
+    """The parts of an address in Latin letters that names its prefecture; None of any other text.
+
+    >>> parse_latin("1-19-11 Jinnan, Shibuya-ku, Tokyo").line
+    '東京都渋谷区神南一丁目19-11'
+    """
+    found = parse_romanised(text)
+    if found is None:
+        return None
+    code = _POSTAL_INSIDE.search(text)
+    town = found.town and found.town + (_chome_name(found.chome, "丁目") if found.chome else "")
+    return Address(
+        found.prefecture, found.city, town, found.number, found.building, postal_code or (code[0] if code else None)
+    )
+
+
+def _full_prefecture(folded: str, start: int) -> str | None:
+    return _FULL.get(folded[start : start + 3]) or _FULL.get(folded[start : start + 4])
+
+
+def _find_city(folded: str, start: int, postal_code: str | None) -> tuple[City, int] | None:
     """The city that the text begins with and where its name ends; None when it begins with none."""
-    prefecture = _FULL.get(folded[:3]) or _FULL.get(folded[:4])
-    if prefecture:
-        return _best_city(prefecture, folded, len(prefecture), postal_code)
-    found = _best_city("", folded, 0, postal_code)
+    if prefecture := _full_prefecture(folded, start):
+        return _best_city(prefecture, folded, start + len(prefecture), postal_code)
+    found = _best_city("", folded, start, postal_code)
     if found and not found[0].has_wards:
         return found
     # 神奈川横浜市, and 千葉市川市, which begins like the city of 千葉市.
-    prefecture = _SHORT.get(folded[:2]) or _SHORT.get(folded[:3])
-    return (prefecture and _best_city(prefecture, folded, len(prefecture) - 1, postal_code)) or found
+    prefecture = _SHORT.get(folded[start : start + 2]) or _SHORT.get(folded[start : start + 3])
+    return (prefecture and _best_city(prefecture, folded, start + len(prefecture) - 1, postal_code)) or found
+
+
+def _find_city_later(folded: str, postal_code: str | None) -> tuple[City, int] | None:
+    """The city where something stands before the prefecture: a country, a company, the prefecture itself."""
+    for prefecture in reversed(list(_ANY_PREFECTURE.finditer(folded, 1))):
+        if found := _find_city(folded, prefecture.start(), postal_code):
+            return found
+    return None
 
 
 def _best_city(prefecture: str, folded: str, start: int, postal_code: str | None) -> tuple[City, int] | None:
@@ -192,8 +243,3 @@ def _split_tail(tail: str) -> tuple[str | None, str | None]:
     # What stands behind the number keeps its own signs: セントラルビル.
     rest = line[len(line) - (len(head) - found.end()) - max(len(line) - 40, 0) :] if len(head) > found.end() or len(line) > 40 else ""
     return (area[0] if area else "") + number, rest.strip(" ,、・-") or None
-
-
-def _of_prefecture_alone(folded: str, tidied: str, postal_code: str | None) -> Address | None:
-    prefecture = _FULL.get(folded[:3]) or _FULL.get(folded[:4]) or prefecture_of(tidied)
-    return Address(prefecture, postal_code=postal_code) if prefecture else None

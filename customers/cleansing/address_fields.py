@@ -1,0 +1,72 @@
+"""An address whose parts lie in several fields, as forms and CRM systems ask for them."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from customers.cleansing.address import Address, normalise_postal_code, parse_address, parse_latin, postal_code_without_zero
+from customers.cleansing.gazetteer import fold
+from customers.cleansing.prefecture import prefecture_of
+from customers.cleansing.romanised_address import parse_romanised
+from customers.cleansing.text import tidy_text
+
+ADDRESS_FIELDS: Final = ("postal_code", "prefecture", "city", "town", "address", "building")
+"""What an address becomes: `address` is prefecture to number in one line, `building` what follows it."""
+READ_FIELDS: Final = ("postal_code", "prefecture", "city", "town", "address", "building", "country")
+"""What an address is read from: `address` may hold all of it, or what follows the parts in other fields."""
+_JAPAN: Final = frozenset({"日本", "日本国", "japan", "jp", "jpn", "nippon"})
+
+
+def cleanse_address(parts: Mapping[str, str | None]) -> dict[str, str | None]:
+    """`ADDRESS_FIELDS` in normal form, from whichever of `READ_FIELDS` are filled.
+
+    What names no known place, and everything in another country, is kept as it was typed, only tidied.
+
+    >>> found = cleanse_address({"prefecture": "東京", "city": "渋谷区", "address": "神南１－１９－１１"})
+    >>> found["city"], found["town"], found["address"]
+    ('渋谷区', '神南一丁目', '東京都渋谷区神南一丁目19-11')
+    >>> cleanse_address({"prefecture": "CA", "city": "San Francisco", "address": "1 Market St"})["city"]
+    'San Francisco'
+    """
+    typed = {name: tidy_text(parts.get(name) or "") for name in READ_FIELDS}
+    code = typed["postal_code"]
+    found: dict[str, str | None] = {name: typed[name] for name in ADDRESS_FIELDS}
+    if typed["country"] and typed["country"].casefold() not in _JAPAN:
+        return found
+    found["postal_code"] = postal_code = normalise_postal_code(code) if code else None
+    found["prefecture"] = prefecture = prefecture_of(typed["prefecture"] or "")
+    address = _parse(typed, prefecture, postal_code)
+    if address is None:
+        return found | {"postal_code": postal_code or code, "prefecture": prefecture or typed["prefecture"]}
+    if code and not postal_code:
+        postal_code = postal_code_without_zero(code, address.prefecture) or code
+    found["postal_code"] = postal_code or address.postal_code
+    # A prefecture that contradicts the address stays, but then the address's city is not set beside it.
+    found["prefecture"] = prefecture or typed["prefecture"] or address.prefecture
+    if address.city and found["prefecture"] == address.prefecture:
+        found |= {"city": address.city, "town": address.town or typed["town"]}
+    if address.city and typed["address"]:
+        found["address"] = address.line
+        found["building"] = _joined(" ", address.building, typed["building"])
+    return found
+
+
+def _parse(typed: Mapping[str, str | None], prefecture: str | None, postal_code: str | None) -> Address | None:
+    city, town, line = typed["city"] or "", typed["town"] or "", typed["address"] or ""
+    if city.isascii() and city:
+        if line.isascii():
+            # From small to large, as such addresses are written.
+            return parse_latin(_joined(", ", line, town, city, typed["prefecture"]) or "", postal_code)
+        romanised = parse_romanised(f"{city}, {prefecture}")
+        city = (romanised and romanised.city) or ""
+    before = [part for part in (prefecture, city, town) if part]
+    # Many fill the line as if the other fields were not there.
+    given = fold(line.replace(" ", ""))
+    for place, part in enumerate(before):
+        if given.startswith(fold(part.replace(" ", ""))):
+            before = before[:place]
+            break
+    return parse_address("".join(before) + line, postal_code)
+
+
+def _joined(between: str, *parts: str | None) -> str | None:
+    return between.join(part for part in parts if part) or None
