@@ -4,11 +4,11 @@ import duckdb
 import pyarrow as pa
 
 from core.settings import Settings
+from customers.addresses import add_addresses, take_addresses
 from customers.cleansing.company import tidy_company
 from customers.cleansing.email import mail_domain, mail_kind, normalise_email
 from customers.cleansing.name import NAME_FIELDS, tidy_name
 from customers.cleansing.phone import normalise_phone
-from customers.cleansing.prefecture import prefecture_of
 from customers.cleansing.text import normalise_login, normalise_number, tidy_text
 from customers.cleansing.title import department_of, rank_of
 
@@ -37,8 +37,6 @@ def cleanse_field(field: str, value: str) -> dict[str, str]:
         found = {field: tidy_company(value)}
     elif field == "login":
         found = {field: normalise_login(value)}
-    elif field == "prefecture":
-        found = {field: prefecture_of(value) or tidy_text(value)}
     elif field == "department":
         found = {field: department_of(value) or tidy_text(value)}
     elif field in ("employees", "annual_revenue"):
@@ -107,6 +105,7 @@ def build_profiles(connection: duckdb.DuckDBPyConnection, settings: Settings) ->
     )
     # A value can only be known once it is true.
     connection.execute("UPDATE dated_values SET recorded_at = occurred_at WHERE recorded_at < occurred_at")
+    take_addresses(connection)
     _add_forms(connection)
     mapped_departments = [
         source.name for source in settings.sources if source.people and "department" in source.people.fields
@@ -128,6 +127,7 @@ def build_profiles(connection: duckdb.DuckDBPyConnection, settings: Settings) ->
               SELECT min(r.created_at) FROM staged.records r
               WHERE r.system = d.system AND r.source_id = d.source_id))"""
     )
+    add_addresses(connection)
     connection.execute(
         """CREATE TABLE key_rows AS
         SELECT d.system, d.source_id, d.field AS kind, f.form AS key_value, min(d.recorded_at) AS known_at

@@ -24,7 +24,7 @@ _COMPARED = (
     Field("postal_code", "code"),
 )
 _COLUMNS = tuple(column for field in _COMPARED for column in field.columns or (field.name,))
-_READ = (*NAME_FIELDS, "email", "phone", "company", "address", "city", "postal_code")
+_READ = (*NAME_FIELDS, "email", "phone", "company", "address", "building", "city", "postal_code")
 # Fewer values than these tell nobody from another.
 _LEAST_VALUES = 3
 Values = tuple[str | None, ...]
@@ -121,7 +121,8 @@ def _compared(parts: dict[str, str | None]) -> Values:
         None if email is None or is_role_mailbox(email) else email,
         parts["phone"],
         company_key(company) if company else None,
-        parts["address"],
+        # Two flats of one house are two addresses.
+        " ".join(part for part in (parts["address"], parts["building"]) if part) or None,
         parts["city"],
         parts["postal_code"],
     )

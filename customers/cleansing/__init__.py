@@ -1,3 +1,3 @@
 """Bringing values that people typed into one form, one module per subject."""
 
-__all__ = ["company", "email", "name", "phone", "prefecture", "text", "title"]
+__all__ = ["address", "address_fields", "company", "email", "name", "phone", "prefecture", "text", "title"]

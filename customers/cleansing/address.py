@@ -93,6 +93,8 @@ def parse_address(text: str, postal_code: str | None = None) -> Address | None:
         postal_code, tidied = _cut_postal_code(tidied, postal_code)
     if not tidied:
         return _of_postal_code(postal_code)
+    if tidied in PREFECTURES and postal_code is None:
+        return Address(tidied)
     if _LATIN_ONLY.match(tidied):
         return parse_latin(tidied, postal_code)
     places = [place for place, sign in enumerate(tidied) if sign != " "] if " " in tidied else None

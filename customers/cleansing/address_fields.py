@@ -34,6 +34,8 @@ def cleanse_address(parts: Mapping[str, str | None]) -> dict[str, str | None]:
         return found
     found["postal_code"] = postal_code = normalise_postal_code(code) if code else None
     found["prefecture"] = prefecture = prefecture_of(typed["prefecture"] or "")
+    if not any(typed[name] for name in ("postal_code", "city", "town", "address")):
+        return found | {"prefecture": prefecture or typed["prefecture"]}
     address = _parse(typed, prefecture, postal_code)
     if address is None:
         return found | {"postal_code": postal_code or code, "prefecture": prefecture or typed["prefecture"]}
