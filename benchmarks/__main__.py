@@ -4,7 +4,7 @@ import argparse
 import os
 from pathlib import Path
 
-from benchmarks import hidden_winners, identity_quality, simulator_quality
+from benchmarks import address_quality, hidden_winners, identity_quality, simulator_quality
 from core.logs import configure_logs
 from kizashi.launch import QUIET_ENVIRONMENT
 
@@ -17,6 +17,7 @@ def main() -> None:
     arguments = parser.parse_args()
     os.environ.update(QUIET_ENVIRONMENT)
     configure_logs()
+    address_quality.run()
     identity_quality.run()
     hidden_winners.run(arguments.customers // 3, arguments.seeds[:3], arguments.out)
     simulator_quality.run(arguments.customers, arguments.seeds, arguments.out)

@@ -18,10 +18,12 @@ _CHOME = re.compile(rf"(\d{{1,2}}|{_KANJI_NUMBER})(丁目|丁)[-ノ]?")
 # abbreviated one is believed up to the highest of an ordinary town.
 _SHORT_CHOME = re.compile(rf"(\d{{1,2}}|{_KANJI_NUMBER})(?:[-ノ](?=[\d〇一二三四五六七八九十])|$)")
 _MOST_SHORT_CHOME = 42
+# 2-5番12号: what stands before 番 is a 丁目, even where the list knows of none.
+_MIXED_CHOME = re.compile(r"(\d{1,2})-(?=\d+番(?!地))")
 _KANJI_IN_NUMBER = re.compile(rf"{_KANJI_NUMBER}(?=番|号|[-のノ]|丁|$|\s)|(?<=[番地号のノ-]){_KANJI_NUMBER}(?=\D|$)")
 _NUMBER = re.compile(
-    r"(?P<number>\d+(?:(?:\s?(?:番地の|番地|番丁|番の|番)\s?|\s?[-のノ]\s?)\d+(?![\d.]*\s?(?:号[室棟館]|階|F\b|棟|室)))*)"
-    r"(?:番地|番丁|番)?(?:号(?![室棟館]))?"
+    r"(?P<number>\d+(?:(?:\s?(?:番地の|番地|番丁|番の|番)\s?|\s?[-のノ]\s?)\d+(?![\d.]*\s?(?:号[室棟館]|番館|階|F\b|棟|室)))*)"
+    r"(?:番地|番丁|番(?!館))?(?:号(?![室棟館]))?"
 )
 _SMALL_AREA = re.compile(r"^(?:字)?[^\d\s〇一二三四五六七八九十-]{1,10}(?=\d+(?:番|-|$))")
 _PREFIX = re.compile("(?:大字|字|小字)")
@@ -32,12 +34,14 @@ _FULL = {fold(name): name for name in PREFECTURES}
 _SHORT = {fold(name[:-1]): name for name in PREFECTURES if name != "北海道"}
 _ANY_PREFECTURE = re.compile("|".join(_FULL))
 _LONGEST_SHORT = 4
-_IN_BRACKETS = re.compile(r"^\s*[,、・-]?\s*")
+_BETWEEN = " ,、・-"
+_LONGEST_NUMBER = 40
+_DIGITS = re.compile(r"\d+")
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """The parts of an address, as far as they could be told; `city` is in Japan Post's list, `town` too but for 丁目."""
+    """The parts of an address, as far as they are told; city and town (without its 丁目) are in Japan Post's list."""
 
     prefecture: str
     city: str | None = None
@@ -97,21 +101,17 @@ def parse_address(text: str, postal_code: str | None = None) -> Address | None:
         return Address(tidied)
     if _LATIN_ONLY.match(tidied):
         return parse_latin(tidied, postal_code)
-    places = [place for place, sign in enumerate(tidied) if sign != " "] if " " in tidied else None
-    compact = tidied.replace(" ", "") if places else tidied
-    folded = fold(compact)
+    folded = fold(tidied.replace(" ", ""))
     found_city = _find_city(folded, 0, postal_code) or _find_city_later(folded, postal_code)
     if found_city is None:
         return _without_city(tidied, folded, postal_code)
     city, end = found_city
-    found_town = _find_town(city, folded, end)
-    town, end = found_town if found_town else (None, end)
-    name = town.name if town else None
-    if town:
+    name = None
+    if found_town := _find_town(city, folded, end):
+        town, end = found_town
         chome, end = _chome(town, city, folded, end)
         name = town.name + chome
-    tail = tidied[(places[end] if places and end < len(places) else end if not places else len(tidied)) :]
-    number, building = _split_tail(tail)
+    number, building = _split_tail(tidied[_place_with_spaces(tidied, end) :])
     return Address(city.prefecture, city.name, name, number, building, postal_code)
 
 
@@ -199,9 +199,8 @@ def _strength(city: City, end: int, folded: str, coded: City | None) -> tuple[bo
 
 
 def _find_town(city: City, folded: str, start: int) -> tuple[Town, int] | None:
-    if prefix := _PREFIX.match(folded, start):
-        if found := city.town_at(folded, prefix.end()):
-            return found
+    if (prefix := _PREFIX.match(folded, start)) and (found := city.town_at(folded, prefix.end())):
+        return found
     found = city.town_at(folded, start)
     if city.name.startswith("京都市"):
         # The last corner counts; the town follows it, and after that a number or nothing.
@@ -216,7 +215,8 @@ def _chome(town: Town, city: City, folded: str, end: int) -> tuple[str, int]:
     """The 丁目 that follows a town, and where it ends."""
     if written := _CHOME.match(folded, end):
         return _chome_name(written[1], written[2]), written.end()
-    if town.numbered and (short := _SHORT_CHOME.match(folded, end)) and _value(short[1]) <= _MOST_SHORT_CHOME:
+    short = _SHORT_CHOME.match(folded, end) if town.numbered else _MIXED_CHOME.match(folded, end)
+    if short and _value(short[1]) <= _MOST_SHORT_CHOME:
         # In Sakai they are called 丁.
         unit = "丁" if city.name.startswith("堺市") and city.name != "堺市美原区" else "丁目"
         return _chome_name(short[1], unit), short.end()
@@ -232,16 +232,29 @@ def _chome_name(number: str, unit: str) -> str:
     return (kanji_number(value) if 0 < value < 100 else number) + unit
 
 
+def _place_with_spaces(tidied: str, place: int) -> int:
+    """Where a place in the text without spaces lies in the text with them."""
+    start = 0
+    for piece in tidied.split(" "):
+        if place < len(piece):
+            return start + place
+        place -= len(piece)
+        start += len(piece) + 1
+    return len(tidied)
+
+
 def _split_tail(tail: str) -> tuple[str | None, str | None]:
     """What follows the town: the number, in which 番地, 番, 号 and の become hyphens, and the building."""
-    line = _IN_BRACKETS.sub("", tail)
-    head = line[:40].translate(HYPHENS)
+    line = tail.strip(_BETWEEN)
+    if not line:
+        return None, None
+    head = line[:_LONGEST_NUMBER].translate(HYPHENS)
     head = _KANJI_IN_NUMBER.sub(lambda found: str(arabic_number(found[0])), head)
-    area = _SMALL_AREA.match(head)
+    area = None if head[0].isdecimal() else _SMALL_AREA.match(head)
     found = _NUMBER.match(head, area.end() if area else 0)
     if found is None:
-        return None, line or None
-    number = "-".join(re.findall(r"\d+", found["number"]))
+        return None, line
+    number = "-".join(_DIGITS.findall(found["number"]))
     # What stands behind the number keeps its own signs: セントラルビル.
-    rest = line[len(line) - (len(head) - found.end()) - max(len(line) - 40, 0) :] if len(head) > found.end() or len(line) > 40 else ""
-    return (area[0] if area else "") + number, rest.strip(" ,、・-") or None
+    behind = len(head) - found.end() + max(len(line) - _LONGEST_NUMBER, 0)
+    return (area[0] if area else "") + number, line[len(line) - behind :].strip(_BETWEEN) or None

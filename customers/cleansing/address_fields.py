@@ -3,7 +3,13 @@
 from collections.abc import Mapping
 from typing import Final
 
-from customers.cleansing.address import Address, normalise_postal_code, parse_address, parse_latin, postal_code_without_zero
+from customers.cleansing.address import (
+    Address,
+    normalise_postal_code,
+    parse_address,
+    parse_latin,
+    postal_code_without_zero,
+)
 from customers.cleansing.gazetteer import fold
 from customers.cleansing.prefecture import prefecture_of
 from customers.cleansing.romanised_address import parse_romanised

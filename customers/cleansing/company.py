@@ -4,9 +4,12 @@ import re
 
 import jaconv
 
+from customers.cleansing.ideographs import TODAYS_FORMS
 from customers.cleansing.text import tidy_text
 
+_ADDRESSED = re.compile(r"\s*御中$")
 _ABBREVIATED = (
+    (re.compile(r"(株式|有限|合同|合資|合名|相互)會社"), r"\1会社"),
     (re.compile(r"\(株\)"), "株式会社"),
     (re.compile(r"\(有\)"), "有限会社"),
     (re.compile(r"\(合\)"), "合同会社"),
@@ -36,13 +39,14 @@ def tidy_company(text: str) -> str | None:
     tidied = tidy_text(text)
     if tidied is None:
         return None
+    tidied = _ADDRESSED.sub("", tidied)
     for pattern, form in _ABBREVIATED:
         tidied = pattern.sub(form, tidied)
     return re.sub(r"\s*(株式会社|有限会社|合同会社)\s*", r"\1", tidied)
 
 
 def company_key(text: str) -> str | None:
-    """What is left of a name without legal form, spaces, signs, case and the difference of hiragana and katakana.
+    """What is left of a name without legal form, spaces, signs, case, old ideographs and the difference of the kana.
 
     >>> company_key("㈱みらい商事") == company_key("ミライ商事 株式会社")
     True
@@ -52,6 +56,6 @@ def company_key(text: str) -> str | None:
     tidied = tidy_company(text)
     if tidied is None:
         return None
-    bare = _PUNCTUATION.sub(" ", _FORMS.sub(" ", tidied).casefold())
+    bare = _PUNCTUATION.sub(" ", _FORMS.sub(" ", tidied).casefold().translate(TODAYS_FORMS))
     key = _LATIN_FORMS.sub(" ", bare).replace(" ", "") or _PUNCTUATION.sub("", bare)
     return jaconv.hira2kata(key) or None

@@ -13,7 +13,7 @@ from typing import Any, Final
 from customers.cleansing.ideographs import TODAYS_FORMS
 
 _KANA: Final = {code: code + 0x60 for code in range(ord("ぁ"), ord("ゖ") + 1)}
-# One sign for those that stand for each other in names of places: 霞ヶ関 and 霞が関, 一之宮 and 一の宮, 四ッ谷 and 四つ谷.
+# Signs that stand for each other in names of places: 霞ヶ関 and 霞が関, 一之宮 and 一の宮, 四ッ谷 and 四ツ谷.
 _INTERCHANGED: Final = str.maketrans("ヶガヵ之乃ッ舟", "ケケケノノツ船")
 HYPHENS: Final = str.maketrans("‐‑‒–—―−─━ー－ｰ﹣", "-" * 13)
 _FOLDED: Final = {
@@ -27,7 +27,8 @@ _REMARK: Final = re.compile(r"第?\d+地割.*|の次に\d.*|\(.*")
 _COUNTY: Final = re.compile(r"^(.{1,5}?郡|三宅島|八丈島)(?=.+[町村]$)")
 _WARD: Final = re.compile(r"^(.{2,4}市)(.{1,4}区)$")
 _FLOORS: Final = ("階", "階層不明")
-# Looking for a sign first saves reading most of the JSON. A code that several towns share lists the others inside its first entry.
+# A code that several towns share lists the others inside its first entry. Looking for a sign before reading the JSON
+# saves half the time.
 _LISTED: Final = """
     WITH listed (code, prefecture, city, town, entry) AS (
         SELECT code, prefecture, city, neighborhood, data FROM postal_data
@@ -222,7 +223,11 @@ def _without_signs(folded: str) -> str:
 
 
 def _without_last_town(folded: str) -> str:
-    return folded[:-1] if len(folded) > 2 and folded.endswith("町") and not re.search(r"[一二三四五六七八九十\d]町$", folded) else ""
+    return (
+        folded[:-1]
+        if len(folded) > 2 and folded.endswith("町") and not re.search(r"[一二三四五六七八九十\d]町$", folded)
+        else ""
+    )
 
 
 def _without_first_town(folded: str) -> str:

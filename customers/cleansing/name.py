@@ -14,7 +14,9 @@ NAME_FIELDS = ("last_name", "first_name", "full_name", "last_name_kana", "first_
 _KANA = re.compile(r"^[ァ-ヶー]+$")
 _LATIN = re.compile(r"^[a-z]+$")
 _NOT_LETTERS = re.compile(r"[\s・･.,'’\-‐]+")
-_HONORIFIC = re.compile(r"(様|さん|氏|殿)$")
+_HONORIFIC = re.compile(
+    r"^((mr|mrs|ms|miss|dr|prof)\.?\s+)+|\s*((様|さん|氏|殿|先生)\s*|[\s-]+(san|sama)\b)+$", re.IGNORECASE
+)
 # As a family name 齊 stands for 斎, not for the 斉 that it was simplified to.
 _IDEOGRAPH_VARIANTS = TODAYS_FORMS | {ord("齊"): "斎"}
 
@@ -34,6 +36,8 @@ def tidy_name(text: str) -> str | None:
 
     >>> tidy_name(" ﾔﾏﾀﾞ ﾀﾛｳ様")
     'ヤマダ タロウ'
+    >>> tidy_name("Ms. Hanako Sato"), tidy_name("Sato-san")
+    ('Hanako Sato', 'Sato')
     """
     tidied = tidy_text(text)
     return (_HONORIFIC.sub("", tidied).strip() or None) if tidied else None

@@ -4,7 +4,6 @@ import re
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import lru_cache
-from os.path import commonprefix
 from typing import Final
 
 from customers.cleansing.gazetteer import City, fold, gazetteer, readings
@@ -60,7 +59,10 @@ def _city_among(prefecture: str, parts: list[str]) -> tuple[City, list[str]] | N
     sounds = [_sound(part) for part in parts]
     known = _cities().get(prefecture, {})
     readings_of_parts = [
-        (sounds[one] + sounds[other], {one, other}) for one in range(len(parts)) for other in range(len(parts)) if one != other
+        (sounds[one] + sounds[other], {one, other})
+        for one in range(len(parts))
+        for other in range(len(parts))
+        if one != other
     ]
     readings_of_parts += [(sound, {place}) for place, sound in enumerate(sounds)]
     for sound, used in readings_of_parts:
@@ -101,19 +103,20 @@ def _cities() -> dict[str, dict[str, tuple[City, ...]]]:
     for (prefecture, name), reading in kana.items():
         if found := re.match(r"(.{2,4}市).+区$", name):
             wards[prefecture, found[1]].append(reading)
-    for whole, given in wards.items():
+    for whole, (first, *others) in wards.items():
         # All wards' readings begin with the city's, which ends with シ.
-        kana[whole] = re.sub("(?<=シ)[^シ]*$", "", commonprefix(given))
+        ends = (end for end in range(len(first), 0, -1) if first[end - 1] == "シ")
+        kana[whole] = next(first[:end] for end in ends if all(other.startswith(first[:end]) for other in others))
     found_by: dict[str, dict[str, dict[str, City]]] = defaultdict(lambda: defaultdict(dict))
     for (prefecture, name), reading in kana.items():
-        city = next(city for city in gazetteer().cities[prefecture][fold(name)] if city.name == name)
+        place = next(place for place in gazetteer().cities[prefecture][fold(name)] if place.name == name)
         spoken = {reading, _COUNTY.sub("", reading) if "郡" in name else reading}
         if ward := re.match("(.{2,4}市).+区$", name):
             spoken.add(reading.removeprefix(kana[prefecture, ward[1]]))
         for form in spoken | {_ENDING.sub("", form) for form in spoken}:
-            found_by[prefecture][sound_of_kana(form)][name] = city
+            found_by[prefecture][sound_of_kana(form)][name] = place
     return {
-        prefecture: {sound: tuple(cities.values()) for sound, cities in sounds.items()}
+        prefecture: {sound: tuple(places.values()) for sound, places in sounds.items()}
         for prefecture, sounds in found_by.items()
     }
 
