@@ -213,6 +213,8 @@ def _wide_windows(settings: Settings) -> tuple[int, ...]:
 _PROFILE_LABELS = {
     "industry": Label(ja="業種", en="industry"),
     "prefecture": Label(ja="都道府県", en="prefecture"),
+    "city": Label(ja="市区町村", en="city"),
+    "town": Label(ja="町名", en="town"),
     "lead_source": Label(ja="リードの獲得経路", en="lead source"),
     "lead_status": Label(ja="リードの状況", en="lead status"),
     "country": Label(ja="国", en="country"),

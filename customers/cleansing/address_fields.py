@@ -53,8 +53,10 @@ def cleanse_address(parts: Mapping[str, str | None]) -> dict[str, str | None]:
     if address.city and found["prefecture"] == address.prefecture:
         found |= {"city": address.city, "town": address.town or typed["town"]}
     if address.city and typed["address"]:
-        found["address"] = address.line
-        found["building"] = _joined(" ", address.building, typed["building"])
+        told = address.town or address.number
+        # Behind a city without known town the rest may hold the town.
+        found["address"] = address.line if told else f"{address.line}{address.building or ''}"
+        found["building"] = _joined(" ", address.building if told else None, typed["building"])
     return found
 
 

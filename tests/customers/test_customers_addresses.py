@@ -213,10 +213,10 @@ def moved(company):
     company.write(
         "changes.csv",
         "id,field,old,new,at\n"
-        "1,prefecture,大阪府,東京都,2025-03-01T00:00:00Z\n"
-        "1,city,大阪市北区,渋谷区,2025-03-01T00:00:00Z\n"
-        "1,address,梅田1-2-2,神南１－１９－１１,2025-04-01T00:00:00Z\n"
-        "2,city,,,2025-05-01T00:00:00Z\n",
+        "2,company,,,2025-03-01T00:00:00Z\n"
+        "1,prefecture,大阪府,東京都,2025-04-01T00:00:00Z\n"
+        "1,city,大阪市北区,渋谷区,2025-04-01T00:00:00Z\n"
+        "1,address,梅田1-2-2,神南１－１９－１１,2025-04-02T00:00:00Z\n",
     )
     company.sources = [CRM, CHANGES]
     company.unify()
@@ -231,15 +231,19 @@ def told(company, source_id, field):
 
 
 def test_each_part_is_known_since_it_was_recorded(moved):
-    # What the log tracks is known since it began: the old home counts from just before the first change.
-    assert told(moved, "1", "prefecture") == [("大阪府", "2025-02-28"), ("東京都", "2025-03-01")]
-    assert told(moved, "1", "city") == [
-        ("大阪市北区", "2025-02-28"),
-        ("渋谷区", "2025-03-01"),
-        ("渋谷区", "2025-04-01"),
+    # What the log tracks is known since the log began, in March.
+    assert told(moved, "1", "prefecture") == [("大阪府", "2025-03-01"), ("東京都", "2025-04-01")]
+    # Where the city is new and the street still the old one there is no such town; the street counts for the city, too.
+    assert told(moved, "1", "town") == [
+        ("梅田一丁目", "2025-03-01"),
+        (None, "2025-04-01"),
+        ("神南一丁目", "2025-04-02"),
     ]
-    assert told(moved, "1", "town")[0] == ("梅田一丁目", "2025-02-28")
-    assert told(moved, "1", "town")[-1] == ("神南一丁目", "2025-04-01")
+    assert told(moved, "1", "city") == [
+        ("大阪市北区", "2025-03-01"),
+        ("渋谷区", "2025-04-01"),
+        ("渋谷区", "2025-04-02"),
+    ]
     assert ("3階", "2025-06-01") in told(moved, "1", "building")
     assert all(at >= "2025-06-01" for value, at in told(moved, "1", "building") if value is not None)
 
