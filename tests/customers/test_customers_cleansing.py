@@ -65,7 +65,8 @@ def test_one_japanese_company_in_many_spellings(spelling):
 @pytest.mark.parametrize(
     "spelling",
     ["Mirai Trading Co., Ltd.", "MIRAI TRADING CO.,LTD.", "Mirai Trading, Inc.", "Mirai Trading K.K.",
-     "Mirai Trading LLC", "株式会社 Mirai Trading", "Ｍｉｒａｉ　Ｔｒａｄｉｎｇ Corporation", "Mirai-Trading Company Limited"],
+     "Mirai Trading LLC", "株式会社 Mirai Trading",
+     "Ｍｉｒａｉ　Ｔｒａｄｉｎｇ Corporation", "Mirai-Trading Company Limited"],
 )  # fmt: skip
 def test_one_company_with_a_latin_name_in_many_spellings(spelling):
     assert company_key(spelling) == "miraitrading"
