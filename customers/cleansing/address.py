@@ -92,7 +92,11 @@ def parse_address(text: str, postal_code: str | None = None) -> Address | None:
     >>> parse_address("京都市中京区寺町通御池上る上本能寺前町488番地").town, parse_address("未定")
     ('上本能寺前町', None)
     """
-    tidied = tidy_text(text) or ""
+    return parse_tidied_address(tidy_text(text) or "", postal_code)
+
+
+def parse_tidied_address(tidied: str, postal_code: str | None = None) -> Address | None:
+    """As `parse_address`, of a text that is tidied already."""
     if tidied[:1].isdecimal() or "〒" in tidied:
         postal_code, tidied = _cut_postal_code(tidied, postal_code)
     if not tidied:
@@ -136,7 +140,7 @@ def _without_city(tidied: str, folded: str, postal_code: str | None) -> Address 
     if coded is None or prefecture not in (None, coded.prefecture):
         return Address(prefecture, postal_code=postal_code) if prefecture else None
     rest = tidied.removeprefix(prefecture) if prefecture else tidied
-    return parse_address(f"{coded.prefecture}{coded.city}{rest}", postal_code)
+    return parse_tidied_address(f"{coded.prefecture}{coded.city}{rest}", postal_code)
 
 
 def parse_latin(text: str, postal_code: str | None = None) -> Address | None:

@@ -1,13 +1,14 @@
 """An address whose parts lie in several fields, as forms and CRM systems ask for them."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 from customers.cleansing.address import (
     Address,
     normalise_postal_code,
-    parse_address,
     parse_latin,
+    parse_tidied_address,
     postal_code_without_zero,
 )
 from customers.cleansing.gazetteer import fold
@@ -21,6 +22,12 @@ READ_FIELDS: Final = ("postal_code", "prefecture", "city", "town", "address", "b
 """What an address is read from: `address` may hold all of it, or what follows the parts in other fields."""
 _JAPAN: Final = frozenset({"日本", "日本国", "japan", "jp", "jpn", "nippon"})
 
+_LONGEST_PART: Final = 20
+# Prefectures, cities and countries are few, and met again in most records; so are the codes of a region.
+_prefecture = lru_cache(maxsize=10_000)(prefecture_of)
+_tidy_place = lru_cache(maxsize=10_000)(tidy_text)
+_postal_code = lru_cache(maxsize=100_000)(normalise_postal_code)
+
 
 def cleanse_address(parts: Mapping[str, str | None]) -> dict[str, str | None]:
     """`ADDRESS_FIELDS` in normal form, from whichever of `READ_FIELDS` are filled.
@@ -33,30 +40,35 @@ def cleanse_address(parts: Mapping[str, str | None]) -> dict[str, str | None]:
     >>> cleanse_address({"prefecture": "CA", "city": "San Francisco", "address": "1 Market St"})["city"]
     'San Francisco'
     """
-    typed = {name: tidy_text(parts.get(name) or "") for name in READ_FIELDS}
+    typed = {name: _tidied(name, text) if (text := parts.get(name)) else None for name in READ_FIELDS}
     code = typed["postal_code"]
     found: dict[str, str | None] = {name: typed[name] for name in ADDRESS_FIELDS}
     if typed["country"] and typed["country"].casefold() not in _JAPAN:
         return found
-    found["postal_code"] = postal_code = normalise_postal_code(code) if code else None
-    found["prefecture"] = prefecture = prefecture_of(typed["prefecture"] or "")
+    found["postal_code"] = postal_code = _postal_code(code) if code else None
+    found["prefecture"] = prefecture = _prefecture(typed["prefecture"]) if typed["prefecture"] else None
     if not any(typed[name] for name in ("postal_code", "city", "town", "address")):
         return found | {"prefecture": prefecture or typed["prefecture"]}
     address = _parse(typed, prefecture, postal_code)
     if address is None:
-        return found | {"postal_code": postal_code or code, "prefecture": prefecture or typed["prefecture"]}
+        found["postal_code"] = postal_code or code
+        found["prefecture"] = prefecture or typed["prefecture"]
+        return found
     if code and not postal_code:
         postal_code = postal_code_without_zero(code, address.prefecture) or code
     found["postal_code"] = postal_code or address.postal_code
     # A prefecture that contradicts the address stays, but then the address's city is not set beside it.
     found["prefecture"] = prefecture or typed["prefecture"] or address.prefecture
     if address.city and found["prefecture"] == address.prefecture:
-        found |= {"city": address.city, "town": address.town or typed["town"]}
+        found["city"] = address.city
+        found["town"] = address.town or typed["town"]
     if address.city and typed["address"]:
-        told = address.town or address.number
-        # Behind a city without known town the rest may hold the town.
-        found["address"] = address.line if told else f"{address.line}{address.building or ''}"
-        found["building"] = _joined(" ", address.building if told else None, typed["building"])
+        if address.town or address.number:
+            found["address"] = address.line
+            found["building"] = _joined(" ", address.building, typed["building"])
+        else:
+            # Behind a city without known town the rest may hold the town.
+            found["address"] = address.line + (address.building or "")
     return found
 
 
@@ -70,12 +82,21 @@ def _parse(typed: Mapping[str, str | None], prefecture: str | None, postal_code:
         city = (romanised and romanised.city) or ""
     before = [part for part in (prefecture, city, town) if part]
     # Many fill the line as if the other fields were not there.
-    given = fold(line.replace(" ", ""))
+    given = fold(line[:_LONGEST_PART].replace(" ", ""))
     for place, part in enumerate(before):
-        if given.startswith(fold(part.replace(" ", ""))):
+        if given.startswith(_folded(part)):
             before = before[:place]
             break
-    return parse_address("".join(before) + line, postal_code)
+    return parse_tidied_address("".join(before) + line, postal_code)
+
+
+def _tidied(name: str, text: str) -> str | None:
+    return tidy_text(text) if name in ("address", "building", "postal_code") else _tidy_place(text)
+
+
+@lru_cache(maxsize=10_000)
+def _folded(part: str) -> str:
+    return fold(part.replace(" ", ""))
 
 
 def _joined(between: str, *parts: str | None) -> str | None:
