@@ -14,8 +14,7 @@ _POSTAL_ALONE = re.compile(r"^〒?\s*(\d{3})\s*-?\s*(\d{4})$")
 _LATIN_ONLY = re.compile(r"^[\x20-\x7eÀ-ɏ’]+$")
 _KANJI_NUMBER = "[〇一二三四五六七八九十百]+"
 _CHOME = re.compile(rf"(\d{{1,2}}|{_KANJI_NUMBER})(丁目|丁)[-ノ]?")
-# 神南1-19-11: the first number is the 丁目 where the town has any. The highest that is known is 64丁目, in Obihiro; an
-# abbreviated one is believed up to the highest of an ordinary town.
+# 神南1-19-11: the first number is the 丁目 where the town has any. The highest in the list is Obihiro's 42丁目.
 _SHORT_CHOME = re.compile(rf"(\d{{1,2}}|{_KANJI_NUMBER})(?:[-ノ](?=[\d〇一二三四五六七八九十])|$)")
 _MOST_SHORT_CHOME = 42
 # 2-5番12号: what stands before 番 is a 丁目, even where the list knows of none.
@@ -74,7 +73,7 @@ def postal_code_without_zero(text: str, prefecture: str) -> str | None:
     """
     code = (tidy_text(text) or "").zfill(7)
     known = gazetteer().by_code.get(code)
-    return f"{code[:3]}-{code[3:]}" if known and known[0].prefecture == prefecture else None
+    return f"{code[:3]}-{code[3:]}" if known and known.prefecture == prefecture else None
 
 
 def parse_address(text: str, postal_code: str | None = None) -> Address | None:
@@ -130,7 +129,7 @@ def _cut_postal_code(tidied: str, postal_code: str | None) -> tuple[str | None, 
 def _of_postal_code(postal_code: str | None) -> Address | None:
     if postal_code is None or (known := gazetteer().by_code.get(postal_code.replace("-", ""))) is None:
         return None
-    return Address(known[0].prefecture, known[0].name, postal_code=postal_code)
+    return Address(known.prefecture, known.name, postal_code=postal_code)
 
 
 def _without_city(tidied: str, folded: str, postal_code: str | None) -> Address | None:
@@ -191,7 +190,7 @@ def _best_city(prefecture: str, folded: str, start: int, postal_code: str | None
     longest = [(city, end) for city, end in candidates if end == candidates[0][1]]
     if len(longest) == 1:
         return longest[0]
-    strengths = [_strength(city, end, folded, coded[0] if coded else None) for city, end in longest]
+    strengths = [_strength(city, end, folded, coded) for city, end in longest]
     best = [found for found, strength in zip(longest, strengths, strict=True) if strength == max(strengths)]
     # Cities or wards of one name, and nothing that tells them apart: no more than the whole city is sure.
     return best[0] if len(best) == 1 else next((found for found in longest if found[0].has_wards), None)

@@ -78,7 +78,7 @@ class Gazetteer:
 
     cities: dict[str, dict[str, tuple[City, ...]]]
     longest: int
-    by_code: dict[str, tuple[City, str]]
+    by_code: dict[str, City]
 
     def cities_at(self, prefecture: str, folded: str, start: int) -> list[tuple[City, int]]:
         """The cities that the text can go on with, the longest name first, and where their names end."""
@@ -141,12 +141,14 @@ def readings() -> list[tuple[str, str, str, str, str, int]]:
 def gazetteer() -> Gazetteer:
     """The list in memory, read when it is first asked for."""
     cities: dict[tuple[str, str], City] = {}
-    by_code: dict[str, tuple[City, str]] = {}
+    coded: dict[str, set[int]] = defaultdict(set)
+    by_code: dict[str, City] = {}
     for prefecture, city_name, town, chome, note, code in _read("code"):
         city = cities.setdefault((prefecture, city_name), City(prefecture, city_name))
         # Floors of towers have codes of their own; the tower is no town.
         name = "" if note.endswith(_FLOORS) else _REMARK.sub("", _plain(town))
-        by_code.setdefault(code, (city, name))
+        by_code[code] = city
+        coded[code].add(id(city))
         for part in re.split("[、〜~]", name):
             if part:
                 city.listed[part] = city.listed.get(part, False) or bool(chome)
@@ -162,7 +164,9 @@ def gazetteer() -> Gazetteer:
         prefecture: {spelling: tuple(found.values()) for spelling, found in names.items()}
         for prefecture, names in spelled.items()
     }
-    return Gazetteer(known, max(map(len, known[""])), by_code)
+    # A code that two cities share tells neither.
+    own = {code: city for code, city in by_code.items() if len(coded[code]) == 1}
+    return Gazetteer(known, max(map(len, known[""])), own)
 
 
 def _plain(text: str) -> str:
