@@ -108,8 +108,9 @@ def run(out: Console | None = None) -> None:
     began = time.process_time()
     gazetteer()
     loading = time.process_time() - began
-    printed = Table("addresses", "count", "method", "prefecture", "city", "town", "all", "all but 大字",
-                    "a core second", title=f"Japanese addresses (list read in {loading:.1f} s of one core)")  # fmt: skip
+    title = f"Japanese addresses (list read in {loading:.1f} s of one core)"
+    parts = ("prefecture", "city", "town", "all", "all but 大字")
+    printed = Table("addresses", "count", "method", *parts, "a core second", title=title)
     held_out = [(text, parts) for text, parts in addresses if not is_looked_at(text)]
     random = Random(1)  # noqa: S311 - spellings, no secrets
     sets = {
