@@ -200,6 +200,33 @@ IDENTITY_CHANGES = TableSpec(
     },
     ("changed_at", "old_id", "new_id"),
 )
+# How a link fared: it united two people; both were one already; names, or somebody's decision, speak against it.
+LINK_STATES = ("joined", "further", "names", "decision")
+_PAIR = {"left_system": _text(), "left_id": _text(), "right_system": _text(), "right_id": _text()}
+IDENTITY_LINKS = TableSpec(
+    "identity_links",
+    "a reason why two records or keys are one person, known since linked_at, and whether it holds today",
+    {
+        **_PAIR,
+        "rule": _text(),
+        "probability": ColumnSpec(NUMBER),
+        "linked_at": _MOMENT,
+        "state": ColumnSpec(TEXT, allowed=LINK_STATES),
+    },
+    ("left_system", "left_id", "right_system", "right_id", "rule"),
+)
+IDENTITY_PAIRS = TableSpec(
+    "identity_pairs",
+    "two records that are alike, taken for one person or nearly so, with what each field says (JSON, in bits)",
+    {
+        **_PAIR,
+        "probability": ColumnSpec(NUMBER),
+        "related": ColumnSpec(NUMBER),
+        "known_at": _MOMENT,
+        "evidence": _text(),
+    },
+    ("left_system", "left_id", "right_system", "right_id"),
+)
 ATTRIBUTES = TableSpec(
     "attributes",
     "a value that a field took",
@@ -374,6 +401,8 @@ TABLES: dict[str, TableSpec] = {
         CUSTOMERS,
         IDENTITIES,
         IDENTITY_CHANGES,
+        IDENTITY_LINKS,
+        IDENTITY_PAIRS,
         ATTRIBUTES,
         ACCOUNTS,
         EVENTS,

@@ -1,5 +1,6 @@
 """Who is who, and since when: union-find over links in the order in which they became known."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -10,7 +11,8 @@ from customers.cleansing.name import PersonName, names_agree
 class Link:
     """Two nodes are one person, known since `time` (microseconds); a `guarded` link yields to contradicting names.
 
-    `probability` is 1 for what a system or a shared key says, and lower for records that are merely alike.
+    `probability` is 1 for what a system or a shared key says, and lower for records that are merely alike. `until` is
+    when somebody took back a decision for one person; everything else holds for good.
     """
 
     time: int
@@ -19,6 +21,7 @@ class Link:
     rule: str
     guarded: bool = True
     probability: float = 1.0
+    until: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +46,10 @@ class Merge:
 
 @dataclass
 class Resolution:
-    """All merges in the order of time, and the links that contradicting names forbade."""
+    """All merges in the order of time, the links that made them, and those that contradicting names forbade."""
 
     merges: list[Merge] = field(default_factory=list)
+    joined: list[Link] = field(default_factory=list)
     refused: list[Link] = field(default_factory=list)
 
 
@@ -114,6 +118,7 @@ def resolve_identities(
             key=lambda root: (not (published and published[founder[root]]), known_at[founder[root]], founder[root]),
         )
         resolution.merges.append(Merge(founder[younger], founder[elder], link.time, link.rule, link.probability))
+        resolution.joined.append(link)
         parent[younger] = elder
         if gained := known_names.pop(younger, None):
             owned = known_names.setdefault(elder, [])

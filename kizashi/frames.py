@@ -20,6 +20,8 @@ TIME_COLUMNS = {
     "customers": "first_seen_at",
     "identities": "linked_at",
     "identity_changes": "changed_at",
+    "identity_links": "linked_at",
+    "identity_pairs": "known_at",
     "attributes": "occurred_at",
     "events": "occurred_at",
     "deals": "opened_at",

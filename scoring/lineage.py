@@ -9,7 +9,13 @@ def merged_into(workspace: Workspace) -> dict[str, str]:
     """Every id that was merged away, with the id of today that stands for it."""
     changes = workspace.read_table("identity_changes", ["old_id", "new_id", "changed_at", "kind"]).to_pylist()
     # The table is sorted by time: of several merges of one id the last one holds.
-    step = {change["old_id"]: change["new_id"] for change in changes if change["kind"] == "merge"}
+    step: dict[str, str] = {}
+    for change in changes:
+        if change["kind"] == "merge":
+            step[change["old_id"]] = change["new_id"]
+        else:
+            # A person of their own again.
+            step.pop(change["new_id"], None)
     return {old: resolve(step, old) for old in step}
 
 
