@@ -1,10 +1,12 @@
 """A person leaves the unified tables: who it is, which keys must not come back, and which rows go."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from pathlib import Path
 
 import duckdb
 import pyarrow.parquet as pq
 
+from core.database import open_database
 from core.erasure import (
     THEIR_ID,
     THEIR_ROW,
@@ -12,19 +14,27 @@ from core.erasure import (
     erasure_connection,
     matching_rows,
     rewrite_generation,
+    scrub_sqlite,
 )
 from core.settings import Settings
 from core.storage import Workspace, connect_duckdb
 from core.tables import TABLES
 from customers.cleansing.email import is_role_mailbox
+from customers.connectors.raw import literal
+from customers.decisions import forget_decisions
 from customers.forgotten import id_columns, keys_in
-from customers.suppression import Key
+from customers.linking import KEY_SYSTEMS
+from customers.suppression import ANY_APART, Key, apart_key
 
 # The system of the product's own ids.
 OWN_SYSTEM = "kizashi"
+_NAMED_IN_PAIR = " OR ".join(
+    f"({side}_system, {side}_id) IN (SELECT (system, id) FROM forgotten_keys)" for side in ("left", "right")
+)
 _CONDITIONS = {
     "customers": THEIR_ID,
     **dict.fromkeys(("identities", "attributes", "events", "deal_people", "consents"), THEIR_ROW),
+    **dict.fromkeys(("identity_links", "identity_pairs"), _NAMED_IN_PAIR),
     "identity_changes": "old_id IN (FROM forgotten_ids) OR new_id IN (FROM forgotten_ids)",
     "deals": "deal_id IN (FROM forgotten_deals)",
     "deal_stages": "deal_id IN (FROM forgotten_deals)",
@@ -58,9 +68,12 @@ def known_by(workspace: Workspace, customer_id: str) -> ForgottenPerson:
             [customer_id],
         ).fetchall()
         ids = connection.execute(
-            """WITH RECURSIVE former(id) AS (
+            """WITH RECURSIVE last_merge AS (
+                SELECT old_id, arg_max(new_id, (changed_at, new_id)) AS new_id FROM identity_changes
+                WHERE kind = 'merge' AND old_id NOT IN (SELECT customer_id FROM customers) GROUP BY old_id
+            ), former(id) AS (
                 SELECT $1
-                UNION SELECT old_id FROM identity_changes JOIN former ON new_id = id WHERE kind = 'merge'
+                UNION SELECT old_id FROM last_merge JOIN former ON new_id = id
             ), own AS (
                 SELECT system, source_id FROM identities WHERE customer_id = $1 AND ended_at IS NULL
             )
@@ -87,7 +100,27 @@ def keys_to_suppress(workspace: Workspace, person: ForgottenPerson, together: Fo
     theirs, others = _borne(workspace, person)[0], _borne(workspace, together)[1]
     keys = {Key(*key) for key in (*person.keys, *theirs)} - others
     own = {Key(OWN_SYSTEM, customer_id) for customer_id in person.customer_ids}
+    own |= _apart(workspace, person, together)
     return sorted(own | {key for key in keys if not (key.system == "email" and is_role_mailbox(key.id))})
+
+
+def _apart(workspace: Workspace, person: ForgottenPerson, together: ForgottenPerson) -> set[Key]:
+    """Links of systems between the person's records and those of people who stay: somebody told them apart."""
+    connection = erasure_connection(together)
+    keys = ", ".join(literal(system) for system in KEY_SYSTEMS)
+    try:
+        workspace.tables(connection)
+        rows = connection.execute(
+            f"""SELECT left_system, left_id, right_system, right_id FROM identity_links
+            WHERE rule NOT IN ('similar', 'decision') AND left_system NOT IN ({keys}) AND right_system NOT IN ({keys})
+              AND ((left_system, left_id) IN (SELECT (system, id) FROM forgotten_keys))
+                  <> ((right_system, right_id) IN (SELECT (system, id) FROM forgotten_keys))"""
+        ).fetchall()
+    finally:
+        connection.close()
+    theirs = set(person.keys)
+    found = {apart_key(Key(*row[:2]), Key(*row[2:])) for row in rows if {row[:2], row[2:]} & theirs}
+    return found | {ANY_APART} if found else found
 
 
 def _borne(workspace: Workspace, person: ForgottenPerson) -> tuple[set[Key], set[Key]]:
@@ -135,6 +168,21 @@ def erase_from_tables(settings: Settings, workspace: Workspace, person: Forgotte
     rewrite_generation(
         workspace, "customers", files, {"counts": counts}, {f"{name}.parquet": table for name, table in checked.items()}
     )
+
+
+def erase_decisions(settings: Settings, workspace: Workspace, keys: Collection[Key]) -> None:
+    """Erase what people decided about some records, to the last byte where the database is a file of ours.
+
+    Raises:
+        BusyError: an SQLite file is in use, so that what was deleted cannot be overwritten.
+    """
+    engine = open_database(settings, workspace)
+    try:
+        forget_decisions(engine, keys)
+    finally:
+        engine.dispose()
+    if engine.dialect.name == "sqlite" and engine.url.database:
+        scrub_sqlite(Path(engine.url.database))
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> dict[str, list[int]]:

@@ -15,7 +15,7 @@ from customers.connectors.raw import literal
 from customers.linking import KEY_SYSTEMS
 from customers.mapping.functions import define_function
 from customers.mapping.staging import SectionRows
-from customers.suppression import LEARNED, Key, SuppressionList
+from customers.suppression import ANY_APART, LEARNED, Key, SuppressionList, apart_key
 
 _PERSON = ("system", "source_id")
 # Where a section's rows say whom they are about.
@@ -108,6 +108,7 @@ def _find_forgotten(connection: duckdb.DuckDBPyConnection, suppressed: Suppressi
         SELECT * FROM borne WHERE system IN ({keys})
         UNION SELECT * FROM links WHERE system IN ({keys}) AND holder_system <> 'cookie'"""
     )
+    _collect_own_links(connection, suppressed, keys)
     while connection.execute(f"INSERT INTO gone {_ALSO_GONE.format(keys=keys)}").fetchall()[0][0]:
         pass
 
@@ -120,11 +121,9 @@ _ALSO_GONE = """
         FROM borne o WHERE o.holder_system = b.holder_system AND o.holder_id = b.holder_id AND o.system = 'email'))
     UNION
     -- What a system itself calls the same record.
-    SELECT l.right_system, l.right_id FROM staged.links l JOIN gone g ON g.system = l.left_system AND g.id = l.left_id
-    WHERE l.left_system NOT IN ({keys}) AND l.right_system NOT IN ({keys})
+    SELECT l.right_system, l.right_id FROM own_links l JOIN gone g ON g.system = l.left_system AND g.id = l.left_id
     UNION
-    SELECT l.left_system, l.left_id FROM staged.links l JOIN gone g ON g.system = l.right_system AND g.id = l.right_id
-    WHERE l.left_system NOT IN ({keys}) AND l.right_system NOT IN ({keys})
+    SELECT l.left_system, l.left_id FROM own_links l JOIN gone g ON g.system = l.right_system AND g.id = l.right_id
     UNION
     -- A key that nobody else holds.
     SELECT h.system, h.id FROM holders h
@@ -133,6 +132,23 @@ _ALSO_GONE = """
 )
 EXCEPT FROM gone
 """
+
+
+def _collect_own_links(connection: duckdb.DuckDBPyConnection, suppressed: SuppressionList, keys: str) -> None:
+    """Make `own_links`: what systems call the same record, but for pairs that somebody had told apart."""
+    connection.execute(
+        f"""CREATE TABLE own_links AS
+        SELECT DISTINCT left_system, left_id, right_system, right_id FROM staged.links
+        WHERE left_system NOT IN ({keys}) AND right_system NOT IN ({keys})"""
+    )
+    if suppressed.receipt_of(ANY_APART) is None:
+        return
+    links = connection.execute("FROM own_links").fetchall()
+    apart = [row for row in links if suppressed.receipt_of(apart_key(Key(*row[:2]), Key(*row[2:]))) is not None]
+    if apart:
+        connection.executemany(
+            "DELETE FROM own_links WHERE left_system = ? AND left_id = ? AND right_system = ? AND right_id = ?", apart
+        )
 
 
 def _drop_staged(connection: duckdb.DuckDBPyConnection) -> None:

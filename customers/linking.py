@@ -1,6 +1,6 @@
-"""From records, keys and links to the tables `identities` and `identity_changes`."""
+"""From records, keys, links and decisions to the tables `identities`, `identity_changes` and `identity_links`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import duckdb
 import pyarrow as pa
@@ -10,7 +10,10 @@ from core.storage import Workspace
 from customers.cleansing.email import is_role_mailbox
 from customers.cleansing.name import NAME_FIELDS, PersonName, name_from_parts
 from customers.connectors.raw import literal
+from customers.decisions import Decision
 from customers.identity import Interval, Link, Merge, NameFact, Resolution, intervals_of, resolve_identities
+from customers.rulings import find_rulings, links_of, write_links
+from customers.separation import Split, separate_people
 from customers.similar import propose_similar
 
 KEY_SYSTEMS = ("cookie", "email", "login")
@@ -18,12 +21,20 @@ _ID = "'c_' || substr(sha256(system || chr(31) || source_id), 1, 16)"
 
 
 def link_people(
-    connection: duckdb.DuckDBPyConnection, settings: IdentitySettings, workspace: Workspace, run: str
+    connection: duckdb.DuckDBPyConnection,
+    settings: IdentitySettings,
+    workspace: Workspace,
+    run: str,
+    decisions: Sequence[Decision] = (),
 ) -> Resolution:
-    """Make the tables `identities`, `identity_changes` and `node_now` (each node's person of today)."""
+    """Make the tables `identities`, `identity_changes`, `identity_links` and `node_now` (each node's person of today).
+
+    Decisions of people hold against every link, from their time on.
+    """
     _collect_links(connection)
     propose_similar(connection, settings.similar)
     _collect_nodes(connection)
+    _number_links(connection)
     _load_former(connection, workspace)
     nodes = connection.sql(
         f"""SELECT n.node, epoch_us(n.known_at) AS known_at, f.customer_id IS NOT NULL AS published
@@ -31,9 +42,19 @@ def link_people(
     ).to_arrow_table()
     known_at: list[int] = nodes["known_at"].to_pylist()
     published: list[bool] = nodes["published"].to_pylist()
-    resolution = resolve_identities(known_at, _links(connection), list(_names(connection)), published)
-    _register_intervals(connection, intervals_of(known_at, resolution.merges))
-    _register_merges(connection, resolution.merges)
+    rulings = find_rulings(connection, decisions)
+    decided = links_of(rulings, known_at)
+    links, names = [*_links(connection), *decided], list(_names(connection))
+    resolution = resolve_identities(known_at, links, names, published)
+    separation = separate_people(known_at, links, resolution, names, rulings, published)
+    intervals, merges, own = intervals_of(known_at, resolution.merges), resolution.merges, separation.nodes
+    if own:
+        intervals = [interval for interval in intervals if interval.node not in own] + separation.intervals
+        merges = [merge for merge in merges if merge.younger not in own] + separation.merges
+    _register_intervals(connection, intervals)
+    _register_merges(connection, merges)
+    _register_splits(connection, separation.splits)
+    write_links(connection, decided, resolution, separation)
     _write_identities(connection, run)
     _write_changes(connection, run)
     return resolution
@@ -111,21 +132,29 @@ def _load_former(connection: duckdb.DuckDBPyConnection, workspace: Workspace) ->
     )
 
 
-def _links(connection: duckdb.DuckDBPyConnection) -> list[Link]:
-    rows = connection.execute(
-        """WITH links AS (
+def _number_links(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make `numbered_links`: all links, by the numbers of their nodes."""
+    connection.execute(
+        """CREATE TABLE numbered_links AS
+        WITH links AS (
             SELECT left_system, left_id, right_system, right_id, linked_at, rule, guarded, 1.0::DOUBLE AS probability
             FROM link_facts
             UNION ALL
             SELECT left_system, left_id, right_system, right_id, linked_at, 'similar', true, probability
             FROM similar_links
         )
-        SELECT epoch_us(l.linked_at), a.node, b.node, l.rule, l.guarded, l.probability
+        SELECT l.linked_at, a.node AS left_node, b.node AS right_node, l.rule, l.guarded, l.probability
         FROM links l
         JOIN nodes a ON a.system = l.left_system AND a.source_id = l.left_id
         JOIN nodes b ON b.system = l.right_system AND b.source_id = l.right_id"""
+    )
+
+
+def _links(connection: duckdb.DuckDBPyConnection) -> Iterator[Link]:
+    rows = connection.execute(
+        "SELECT epoch_us(linked_at), left_node, right_node, rule, guarded, probability FROM numbered_links"
     ).fetchall()
-    return [Link(*row) for row in rows]
+    return (Link(*row) for row in rows)
 
 
 def _names(connection: duckdb.DuckDBPyConnection) -> Iterator[NameFact]:
@@ -178,11 +207,25 @@ def _register_merges(connection: duckdb.DuckDBPyConnection, merges: list[Merge])
     connection.unregister("merge_rows")
 
 
+def _register_splits(connection: duckdb.DuckDBPyConnection, splits: list[Split]) -> None:
+    table = pa.table(
+        {
+            "old": pa.array([split.old for split in splits], pa.int32()),
+            "new": pa.array([split.new for split in splits], pa.int32()),
+            "changed_at": pa.array([split.time for split in splits], pa.timestamp("us", tz="UTC")),
+        }
+    )
+    connection.register("split_rows", table)
+    connection.execute("CREATE TABLE splits AS FROM split_rows")
+    connection.unregister("split_rows")
+
+
 def _write_identities(connection: duckdb.DuckDBPyConnection, run: str) -> None:
     connection.execute(
         f"""CREATE TABLE founders AS
         SELECT node AS founder, {_ID} AS customer_id FROM nodes
-        WHERE node IN (SELECT founder FROM intervals UNION SELECT younger FROM merges)"""
+        WHERE node IN (SELECT founder FROM intervals UNION SELECT younger FROM merges
+                       UNION SELECT unnest([old, new]) FROM splits)"""
     )
     # A link that an earlier run found keeps that run's name.
     connection.execute(
@@ -219,10 +262,16 @@ def _write_changes(connection: duckdb.DuckDBPyConnection, run: str) -> None:
               AND f.customer_id NOT IN (SELECT old_id FROM merged)
             GROUP BY f.customer_id
         ),
+        -- Divided by somebody's decision.
+        divided AS (
+            SELECT old.customer_id AS old_id, new.customer_id AS new_id, s.changed_at
+            FROM splits s JOIN founders old ON old.founder = s.old JOIN founders new ON new.founder = s.new
+        ),
         -- Merged by an earlier run, and a person of its own again.
         parted AS (
             SELECT DISTINCT f.new_id AS old_id, f.old_id AS new_id FROM former_changes f
             WHERE f.kind = 'merge' AND f.old_id IN (FROM now) AND f.new_id IN (FROM now)
+              AND f.old_id NOT IN (SELECT new_id FROM divided)
               AND NOT EXISTS (FROM former_changes s WHERE s.kind = 'split' AND s.new_id = f.old_id)
         ),
         all_changes AS (
@@ -232,9 +281,14 @@ def _write_changes(connection: duckdb.DuckDBPyConnection, run: str) -> None:
             UNION ALL
             SELECT old_id, new_id, (SELECT data_until FROM horizon), 'split', 'link withdrawn' FROM parted
             UNION ALL
+            SELECT old_id, new_id, changed_at, 'split', 'decision' FROM divided
+            UNION ALL
             SELECT f.old_id, f.new_id, f.changed_at, f.kind, f.reason FROM former_changes f
-            WHERE f.kind = 'split' OR (f.old_id NOT IN (SELECT old_id FROM merged)
-                                       AND f.old_id NOT IN (FROM now) AND f.old_id NOT IN (SELECT old_id FROM restated))
+            -- A decision that was younger than yesterday's exports is dated by its own time today.
+            WHERE (f.kind = 'split' AND (f.reason <> 'decision'
+                                         OR (f.old_id, f.new_id) NOT IN (SELECT (old_id, new_id) FROM divided)))
+               OR (f.kind = 'merge' AND f.old_id NOT IN (SELECT old_id FROM merged)
+                   AND f.old_id NOT IN (FROM now) AND f.old_id NOT IN (SELECT old_id FROM restated))
         )
         SELECT DISTINCT c.*, coalesce(former.run, ?) AS run
         FROM all_changes c LEFT JOIN former_changes former USING (old_id, new_id, changed_at, kind)""",

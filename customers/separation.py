@@ -100,9 +100,10 @@ def separate_people(
     for link in links:
         circle = circle_of[link.left]
         # What names forbade before the first decision stays forbidden; later links meet other people than before.
-        if circle is not None and circle is circle_of[link.right]:
-            if id(link) not in refused or link.time > circle.start:
-                circle.links.append(link)
+        if circle is None or circle is not circle_of[link.right]:
+            continue
+        if id(link) not in refused or link.time > circle.start:
+            circle.links.append(link)
     for merge in resolution.merges:
         if (circle := circle_of[merge.younger]) is not None and merge.time < circle.start:
             circle.merges.append(merge)

@@ -11,7 +11,7 @@ from customers.cleansing.company import company_key
 from customers.cleansing.email import is_role_mailbox
 from customers.cleansing.name import NAME_FIELDS, name_from_parts
 from customers.connectors.raw import literal
-from customers.matching import Field, link_records
+from customers.matching import Evidence, Field, link_records
 
 _COMPARED = (
     Field("given_name", "given_name", ("first", "first_sound")),
@@ -27,6 +27,11 @@ _COLUMNS = tuple(column for field in _COMPARED for column in field.columns or (f
 _READ = (*NAME_FIELDS, "email", "phone", "company", "address", "building", "city", "postal_code")
 # Fewer values than these tell nobody from another.
 _LEAST_VALUES = 3
+# Pairs that are not likely enough are shown to people who may know better: the likeliest, down to one in twenty.
+_LEAST_DOUBTFUL = 0.05
+_MOST_DOUBTFUL = 200_000
+# Values that so many records have in common say nothing about any two of them.
+_MOST_HOLDERS = 50
 Values = tuple[str | None, ...]
 
 
@@ -36,10 +41,16 @@ def propose_similar(connection: duckdb.DuckDBPyConnection, settings: SimilarSett
     A record is compared as it was first known and as it is known last; a pair counts since both records' compared
     values were known, at the earliest. Whether a pair is proposed follows from its own values and from the learned
     weights alone, so a later record or value takes no earlier link away.
+
+    Makes `identity_pairs` too: these pairs and the likeliest of the others, with what each field says.
     """
     connection.execute(
         "CREATE TABLE similar_links (left_system VARCHAR, left_id VARCHAR, right_system VARCHAR, right_id VARCHAR, "
         "linked_at TIMESTAMPTZ, probability DOUBLE)"
+    )
+    connection.execute(
+        "CREATE TABLE identity_pairs (left_system VARCHAR, left_id VARCHAR, right_system VARCHAR, right_id VARCHAR, "
+        "probability DOUBLE, related DOUBLE, known_at TIMESTAMPTZ, evidence VARCHAR)"
     )
     if not settings.enabled:
         return
@@ -60,6 +71,11 @@ def propose_similar(connection: duckdb.DuckDBPyConnection, settings: SimilarSett
     keyless = (mailbox[left] != mailbox[right]) | (mailbox[left] == "")
     taken = keyless & (probability >= settings.least_probability)
     pairs = pa.table({"a": left[taken], "b": right[taken], "probability": probability[taken]})
+    few = held[left] * held[right] <= _MOST_HOLDERS
+    doubtful = np.flatnonzero(keyless & ~taken & few & (probability >= _LEAST_DOUBTFUL))
+    likeliest = doubtful[np.lexsort((right[doubtful], left[doubtful], -probability[doubtful]))][:_MOST_DOUBTFUL]
+    shown = np.concatenate([np.flatnonzero(taken & few), likeliest])
+    evidence = linkage.explain(left[shown], right[shown])
     holders = pa.table(
         {
             "system": [system for system, *_ in versions],
@@ -80,8 +96,40 @@ def propose_similar(connection: duckdb.DuckDBPyConnection, settings: SimilarSett
         QUALIFY row_number() OVER (
             PARTITION BY l.system, l.source_id, r.system, r.source_id ORDER BY linked_at, p.probability DESC) = 1"""
     )
+    shown_pairs = pa.table({"a": left[shown], "b": right[shown], "probability": probability[shown]})
+    _publish_pairs(connection, shown_pairs, evidence)
     connection.unregister("similar_pairs")
     connection.unregister("similar_holders")
+
+
+def _publish_pairs(connection: duckdb.DuckDBPyConnection, pairs: pa.Table, evidence: Evidence) -> None:
+    """Fill `identity_pairs`: each two records once, by those of their versions that are most alike."""
+    told = []
+    for place, (field, last) in enumerate(zip(evidence.fields, evidence.last_level, strict=True)):
+        pairs = pairs.append_column(f"level_{place}", pa.array(evidence.levels[:, place]))
+        pairs = pairs.append_column(f"bits_{place}", pa.array(evidence.bits[:, place].round(2)))
+        words = (
+            f"CASE level_{place} WHEN 0 THEN 'equal' WHEN {last} THEN 'different' WHEN 1 THEN 'close' ELSE 'alike' END"
+        )
+        told.append(
+            f"CASE WHEN level_{place} >= 0 THEN json_object("
+            f"'field', {literal(field)}, 'agreement', {words}, 'bits', bits_{place}) END"
+        )
+    connection.register("shown_pairs", pairs.append_column("related", pa.array(evidence.related)))
+    connection.execute(
+        f"""INSERT INTO identity_pairs
+        WITH met AS (
+            SELECT least((l.system, l.source_id), (r.system, r.source_id)) AS one,
+                   greatest((l.system, l.source_id), (r.system, r.source_id)) AS other,
+                   greatest(l.known_at, r.known_at) AS known_at, p.*
+            FROM shown_pairs p JOIN similar_holders l ON l.row = p.a JOIN similar_holders r ON r.row = p.b
+        )
+        SELECT one[1], one[2], other[1], other[2], probability, related, known_at,
+               to_json(list_filter([{", ".join(told)}], lambda said: said IS NOT NULL))::VARCHAR
+        FROM met WHERE one <> other
+        QUALIFY row_number() OVER (PARTITION BY one, other ORDER BY probability DESC, known_at) = 1"""
+    )
+    connection.unregister("shown_pairs")
 
 
 def _versions(connection: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, str, int, Values]]:

@@ -25,6 +25,19 @@ class Key(NamedTuple):
     id: str
 
 
+def apart_key(one: Key, other: Key) -> Key:
+    """Two records that a system links and that were different people when one of them was forgotten.
+
+    Without it the other one would be taken for a record of the forgotten person, and go as well.
+    """
+    left, right = sorted((one, other))
+    return Key("apart", "\x1f".join((*left, *right)))
+
+
+# On the list wherever there is any such pair: without it no link needs to be looked up.
+ANY_APART = Key("apart", "")
+
+
 class SuppressionList:
     """Who is not to come back. Only keyed hashes are kept: the list alone tells nobody who is on it.
 

@@ -23,6 +23,15 @@ from customers.connectors.raw import RawSource, literal
 from customers.connectors.read import read_source, used_columns
 from customers.consent import build_consent_now, build_consents
 from customers.deals import build_deals
+from customers.decisions import (
+    Decision,
+    conflicts_among,
+    decisions_fingerprint,
+    decisions_in_force,
+    decisions_of_forgotten,
+    read_decisions,
+)
+from customers.erasure import erase_decisions
 from customers.forgotten import create_mentions, drop_forgotten, note_mentions
 from customers.linking import link_people
 from customers.mapping.functions import define_function, define_functions
@@ -65,7 +74,8 @@ class UnifySummary:
     """What a run of `unify_customers` made; times in UTC.
 
     `source_records` counts the records of people, `rows` all rows of all sources, `merges` the people who were known
-    under two ids for some time and turned out to be one, `forgotten` the rows about people on the suppression list.
+    under two ids for some time and turned out to be one, `forgotten` the rows about people on the suppression list,
+    `conflicts` the decisions for one person that others forbid.
     """
 
     customers: int
@@ -80,6 +90,7 @@ class UnifySummary:
     as_of: datetime
     sources: tuple[SourceReport, ...]
     forgotten: int = 0
+    conflicts: int = 0
 
 
 def unify_customers(
@@ -106,6 +117,7 @@ def unify_customers(
         data_until, as_of = _set_horizon(connection, settings)
         if suppressed:
             drop_forgotten(connection, settings.sources, suppressed)
+        decisions = _decisions(settings, workspace, suppressed)
         reports = balance_sources(connection)
         with progress.task("link people", 4) as advance:
             mark_bots(connection)
@@ -114,7 +126,7 @@ def unify_customers(
             advance()
             build_accounts(connection)
             advance()
-            resolution = link_people(connection, settings.identity, workspace, run)
+            resolution = link_people(connection, settings.identity, workspace, run, decisions)
             advance()
             _attach_people(connection)
             build_deals(connection)
@@ -127,6 +139,7 @@ def unify_customers(
             settings.model_dump_json(include={"sources", "identity", "survivorship", "consent", "as_of", "timezone"}),
             *(f"{report.source}/{report.file}" for report in reports),
             *_file_fingerprints(connection),
+            *((decisions_fingerprint(decisions),) if decisions else ()),
         )
         manifest: dict[str, object] = {
             "data_until": data_until.isoformat(),
@@ -141,7 +154,8 @@ def unify_customers(
                       (SELECT count(*) FROM (SELECT DISTINCT system, source_id FROM staged.records)),
                       (SELECT count(*) FROM identity_changes WHERE kind = 'merge')"""
         ).fetchall()
-    log.info("unified", customers=counts["customers"], refused_links=len(resolution.refused))
+    conflicts = conflicts_among(decisions_in_force(decisions))
+    log.info("unified", customers=counts["customers"], refused_links=len(resolution.refused), conflicts=len(conflicts))
     return UnifySummary(
         customers=counts["customers"],
         known=known,
@@ -150,6 +164,7 @@ def unify_customers(
         rows=sum(report.rows for report in reports),
         quarantined=sum(report.quarantined for report in reports),
         forgotten=sum(report.forgotten for report in reports),
+        conflicts=len(conflicts),
         events=counts["events"],
         merges=merges,
         data_until=data_until,
@@ -192,6 +207,15 @@ def _engine(workspace: Workspace) -> Iterator[tuple[duckdb.DuckDBPyConnection, P
         create_mentions(connection)
         connection.execute("CREATE TABLE exports (source VARCHAR, exported_at TIMESTAMPTZ)")
         yield connection, scratch
+
+
+def _decisions(settings: Settings, workspace: Workspace, suppressed: SuppressionList) -> list[Decision]:
+    """What people decided; what was decided about somebody who turned out to be forgotten is erased first."""
+    decisions = read_decisions(settings, workspace)
+    gone = set(decisions_of_forgotten(decisions, suppressed)) if suppressed else set()
+    if gone:
+        erase_decisions(settings, workspace, gone)
+    return [decision for decision in decisions if gone.isdisjoint(decision.pair)]
 
 
 def _read_sources(

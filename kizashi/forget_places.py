@@ -23,9 +23,11 @@ from core.erasure import (
     scrub_sqlite,
     stages_under,
 )
+from core.identity_tables import IdentityDecision
 from core.serving_tables import PersonRecord
 from core.settings import Settings
 from core.storage import Workspace, write_atomically
+from customers.decisions import count_decisions, forget_decisions
 from customers.erasure import count_in_tables, erase_from_tables
 from features.erasure import count_in_features, erase_from_features, erase_online
 from kizashi.export import write_excel
@@ -86,6 +88,7 @@ def erase_everywhere(settings: Settings, workspace: Workspace, person: Forgotten
         # Last of all: an answer that was on its way while the directory still resolved is logged by now.
         forget_answers(engine, person.customer_ids)
         forget_alerts(engine, person.customer_ids)
+        forget_decisions(engine, person.keys)
     finally:
         engine.dispose()
     if engine.dialect.name == "sqlite" and engine.url.database:
@@ -117,13 +120,14 @@ def _count_in_database(settings: Settings, workspace: Workspace, person: Forgott
     engine = open_database(settings, workspace)
     try:
         with Session(engine) as session:
-            return {
+            counts = {
                 f"database/{table.__tablename__}": session.scalar(
                     select(func.count()).select_from(table).where(condition)
                 )
                 or 0
                 for table, condition in conditions
             }
+        return {**counts, f"database/{IdentityDecision.__tablename__}": count_decisions(engine, person.keys)}
     finally:
         engine.dispose()
 

@@ -22,10 +22,14 @@ def find_customer(workspace: Workspace, given: str) -> str:
     else:
         found = connection.execute(
             """
-            WITH RECURSIVE chain(id) AS (
+            WITH RECURSIVE last_merge AS (
+                -- Of several merges of one id the last holds; who is a person of their own again is not followed.
+                SELECT old_id, arg_max(new_id, (changed_at, new_id)) AS new_id FROM identity_changes
+                WHERE kind = 'merge' AND old_id NOT IN (SELECT customer_id FROM customers) GROUP BY old_id
+            ), chain(id) AS (
                 SELECT ?
                 UNION
-                SELECT new_id FROM identity_changes JOIN chain ON old_id = id WHERE kind = 'merge'
+                SELECT new_id FROM last_merge JOIN chain ON old_id = id
             )
             SELECT customer_id FROM customers WHERE customer_id IN (SELECT id FROM chain)
             """,

@@ -18,6 +18,7 @@ from core.model_settings import ModelName
 from core.progress import Progress
 from core.settings import Settings
 from core.storage import Workspace, fingerprint
+from customers.decisions import decisions_fingerprint, read_decisions
 from customers.suppression import SuppressionList
 from customers.unify import UnifySummary, unify_customers
 from features.build import FeatureBuild, build_features
@@ -77,7 +78,7 @@ def run_pipeline(
             unified = run_once(
                 workspace,
                 "unify",
-                inputs=fingerprint(source_fingerprint(settings), SuppressionList(workspace).fingerprint),
+                inputs=_unify_inputs(settings, workspace),
                 outputs=("customers",),
                 result=UnifySummary,
                 work=lambda: unify_stage(settings, workspace, clock=clock, progress=progress),
@@ -168,6 +169,14 @@ def answers_stage(settings: Settings, workspace: Workspace, *, clock: Clock, pro
     if HOT_MODEL in settings.models.names:
         raise_alerts(settings, workspace, HOT_MODEL, clock=clock)
     return directory
+
+
+def _unify_inputs(settings: Settings, workspace: Workspace) -> str:
+    return fingerprint(
+        source_fingerprint(settings),
+        SuppressionList(workspace).fingerprint,
+        decisions_fingerprint(read_decisions(settings, workspace)),
+    )
 
 
 def _features_inputs(settings: Settings, workspace: Workspace) -> str:

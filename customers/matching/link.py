@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from customers.matching.candidates import find_candidates
 from customers.matching.clusters import cluster_pairs
-from customers.matching.comparisons import compare
+from customers.matching.comparisons import LEVELS, Levels, compare
 from customers.matching.fields import Codes, Field, prepare_fields
 from customers.matching.model import MatchModel, learn_model, rarity_of
 
@@ -21,12 +21,29 @@ _LEAST = 0.01
 
 
 @dataclass(frozen=True)
+class Evidence:
+    """Why pairs are as likely one person as they are: one row a pair, one column for each of `fields`.
+
+    `levels` says how well the two agree (0: equal, the field's `last_level`: different, `BLANK`: either is blank),
+    `bits` what that says for one person and against strangers; `related` is the chance that the two are a couple,
+    relatives or colleagues.
+    """
+
+    fields: tuple[str, ...]
+    last_level: tuple[int, ...]
+    levels: Levels
+    bits: Floats
+    related: Floats
+
+
+@dataclass(frozen=True)
 class Linkage:
     """Pairs that may be one person, and the clusters that they form.
 
     `left`, `right` and `probability` say for pairs of row numbers how likely they are one person (pairs below 0.01
     are left out); `clusters` holds for each row the first row of its cluster; `threshold` is the average probability
-    that united groups reach; `model` is what was learned, and `score` gives the probability of any other pairs.
+    that united groups reach; `model` is what was learned, and `score` gives the probability of any other pairs,
+    `explain` their evidence.
     """
 
     left: Codes
@@ -36,6 +53,7 @@ class Linkage:
     threshold: float
     model: MatchModel
     score: Callable[[Codes, Codes], Floats]
+    explain: Callable[[Codes, Codes], Evidence]
 
 
 def link_records(table: pa.Table, fields: Sequence[Field], *, seed: int = 0) -> Linkage:
@@ -75,11 +93,22 @@ def link_records(table: pa.Table, fields: Sequence[Field], *, seed: int = 0) -> 
             found = compare(prepared, a, b)
             return model.probability(found, rarity_of(prepared, a, b, found, counted))
 
+        def explain(a: Codes, b: Codes, model: MatchModel = model, counted: Codes | None = counted) -> Evidence:
+            found = compare(prepared, a, b)
+            rarity = rarity_of(prepared, a, b, found, counted)
+            return Evidence(
+                tuple(field.name for field in prepared),
+                tuple(LEVELS[field.kind] - 1 for field in prepared),
+                found,
+                model.weights(found, rarity),
+                model.related(found, rarity),
+            )
+
         likely = probability >= _LEAST
         threshold = _best_threshold(probability[likely])
         groups = cluster_pairs(records, left[likely], right[likely], probability[likely], threshold, score)
         counted = groups
-    return Linkage(left[likely], right[likely], probability[likely], groups, threshold, model, score)
+    return Linkage(left[likely], right[likely], probability[likely], groups, threshold, model, score, explain)
 
 
 def _best_threshold(probability: Floats) -> float:

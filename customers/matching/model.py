@@ -1,6 +1,6 @@
 """What agreement is worth: a mixture of one person, related people and strangers, learned without labels."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,6 +47,20 @@ class MatchModel:
     def probability(self, levels: Levels, rarity: Floats) -> Floats:
         """The chance of each pair to be one person; `rarity` as `rarity_of` gives it."""
         return _posteriors(self, levels, rarity)[:, 0]
+
+    def related(self, levels: Levels, rarity: Floats) -> Floats:
+        """The chance of each pair to be two people of a household or colleagues."""
+        return np.asarray(_posteriors(self, levels, rarity)[:, 1:].sum(axis=1))
+
+    def weights(self, levels: Levels, rarity: Floats) -> Floats:
+        """What each field says for one person and against strangers, in bits; 0 where either side is blank.
+
+        The logarithm of how much likelier the agreement is between records of one person (Fellegi and Sunter, 1969).
+        """
+        found = np.zeros(levels.shape)
+        for place, (told, worth) in enumerate(_worths(self, levels, rarity)):
+            found[told, place] = worth / np.log(2)
+        return found
 
 
 def rarity_of(
@@ -151,6 +165,19 @@ def _share(column: npt.NDArray[np.int8], weight: Floats, shape: Floats, belief: 
 def _posteriors(model: MatchModel, levels: Levels, rarity: Floats) -> Floats:
     """Chances of one person, of a household and of colleagues; the rest are strangers."""
     logs = np.tile(np.log(np.append(model.prior_same, model.prior_related)), (len(levels), 1))
+    for place, (told, worth) in enumerate(_worths(model, levels, rarity)):
+        logs[told, 0] += worth
+        for circle, share in enumerate(model.shared[:, place], start=1):
+            if share:
+                logs[told, circle] += np.logaddexp(np.log(share) + worth, np.log1p(-share))
+    rest = np.log(max(1 - model.prior_same - float(model.prior_related.sum()), 1e-12))
+    top = np.maximum(logs.max(axis=1), rest)
+    chances = np.exp(logs - top[:, None])
+    return np.asarray(chances / (chances.sum(axis=1) + np.exp(rest - top))[:, None])
+
+
+def _worths(model: MatchModel, levels: Levels, rarity: Floats) -> Iterator[tuple[npt.NDArray[np.int64], Floats]]:
+    """For each field the pairs in which both sides tell it, and the log-likelihood ratio of one person to strangers."""
     for place, (m, u) in enumerate(zip(model.same, model.strangers, strict=True)):
         column = levels[:, place]
         told = np.flatnonzero(column != BLANK)
@@ -160,11 +187,4 @@ def _posteriors(model: MatchModel, levels: Levels, rarity: Floats) -> Floats:
         rare = rarity[told, place]
         equal = (level == 0) & (rare < 0)
         worth[equal] = np.log(m[0]) - rare[equal]
-        logs[told, 0] += worth
-        for circle, share in enumerate(model.shared[:, place], start=1):
-            if share:
-                logs[told, circle] += np.logaddexp(np.log(share) + worth, np.log1p(-share))
-    rest = np.log(max(1 - model.prior_same - float(model.prior_related.sum()), 1e-12))
-    top = np.maximum(logs.max(axis=1), rest)
-    chances = np.exp(logs - top[:, None])
-    return np.asarray(chances / (chances.sum(axis=1) + np.exp(rest - top))[:, None])
+        yield told, worth

@@ -47,9 +47,7 @@ def worlds(draw, names=True):
     known_at = draw(st.lists(st.integers(0, 20), min_size=NODES, max_size=NODES))
     two = st.tuples(st.integers(0, NODES - 1), st.integers(0, NODES - 1)).filter(lambda pair: pair[0] != pair[1])
     drawn = draw(st.lists(st.tuples(two, st.integers(0, 30), st.sampled_from(RULES)), max_size=14))
-    links = {
-        (a, b, rule[0]): Link(max(time, known_at[a], known_at[b]), a, b, *rule) for (a, b), time, rule in drawn
-    }
+    links = {(a, b, rule[0]): Link(max(time, known_at[a], known_at[b]), a, b, *rule) for (a, b), time, rule in drawn}
     history = {}
     for (a, b), time, verdict in draw(
         st.lists(st.tuples(two, st.integers(0, 30), st.sampled_from(["same", "different", "withdrawn"])), max_size=6)
@@ -59,7 +57,9 @@ def worlds(draw, names=True):
     facts = []
     if names:
         for node, time, name in draw(
-            st.lists(st.tuples(st.integers(0, NODES - 1), st.integers(0, 30), st.sampled_from([TARO, HANAKO])), max_size=4)
+            st.lists(
+                st.tuples(st.integers(0, NODES - 1), st.integers(0, 30), st.sampled_from([TARO, HANAKO])), max_size=4
+            )
         ):
             facts.append(NameFact(max(time, known_at[node]), node, name))
     return known_at, list(links.values()), facts, rulings
