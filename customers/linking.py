@@ -17,7 +17,9 @@ from customers.separation import Split, separate_people
 from customers.similar import propose_similar
 
 KEY_SYSTEMS = ("cookie", "email", "login")
-_ID = "'c_' || substr(sha256(system || chr(31) || source_id), 1, 16)"
+# Which of somebody's records founded a person is told by the person's id.
+HASH_OF_RECORD = "substr(sha256(system || chr(31) || source_id), 1, 16)"
+_ID = f"'c_' || {HASH_OF_RECORD}"
 
 
 def link_people(

@@ -24,14 +24,15 @@ _COMPARED = (
     Field("postal_code", "code"),
 )
 _COLUMNS = tuple(column for field in _COMPARED for column in field.columns or (field.name,))
-_READ = (*NAME_FIELDS, "email", "phone", "company", "address", "building", "city", "postal_code")
+# The fields of a record that are read for it.
+READ_FIELDS = (*NAME_FIELDS, "email", "phone", "company", "address", "building", "city", "postal_code")
 # Fewer values than these tell nobody from another.
 _LEAST_VALUES = 3
 # Pairs that are not likely enough are shown to people who may know better: the likeliest, down to one in twenty.
-_LEAST_DOUBTFUL = 0.05
+LEAST_DOUBTFUL = 0.05
 _MOST_DOUBTFUL = 200_000
 # Values that so many records have in common say nothing about any two of them.
-_MOST_HOLDERS = 50
+MOST_HOLDERS = 50
 Values = tuple[str | None, ...]
 
 
@@ -71,8 +72,8 @@ def propose_similar(connection: duckdb.DuckDBPyConnection, settings: SimilarSett
     keyless = (mailbox[left] != mailbox[right]) | (mailbox[left] == "")
     taken = keyless & (probability >= settings.least_probability)
     pairs = pa.table({"a": left[taken], "b": right[taken], "probability": probability[taken]})
-    few = held[left] * held[right] <= _MOST_HOLDERS
-    doubtful = np.flatnonzero(keyless & ~taken & few & (probability >= _LEAST_DOUBTFUL))
+    few = held[left] * held[right] <= MOST_HOLDERS
+    doubtful = np.flatnonzero(keyless & ~taken & few & (probability >= LEAST_DOUBTFUL))
     likeliest = doubtful[np.lexsort((right[doubtful], left[doubtful], -probability[doubtful]))][:_MOST_DOUBTFUL]
     shown = np.concatenate([np.flatnonzero(taken & few), likeliest])
     evidence = linkage.explain(left[shown], right[shown])
@@ -134,22 +135,22 @@ def _publish_pairs(connection: duckdb.DuckDBPyConnection, pairs: pa.Table, evide
 
 def _versions(connection: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, str, int, Values]]:
     """Each record as it was first known and as it is known last: system, id, since when (microseconds), values."""
-    listed = ", ".join(literal(name) for name in _READ)
-    picked = ", ".join(f"max(value) FILTER (field = {literal(name)})" for name in _READ)
+    listed = ", ".join(literal(name) for name in READ_FIELDS)
+    picked = ", ".join(f"max(value) FILTER (field = {literal(name)})" for name in READ_FIELDS)
     told = connection.execute(
         f"""SELECT p.system, p.source_id, epoch_us(p.recorded_at) AS time, {picked}
         FROM profile_rows p SEMI JOIN staged.records USING (system, source_id)
         WHERE p.field IN ({listed}) AND p.value IS NOT NULL
         GROUP BY ALL ORDER BY p.system, p.source_id, time"""
     ).fetchall()
-    record, parts = ("", ""), dict.fromkeys(_READ)
+    record, parts = ("", ""), dict.fromkeys(READ_FIELDS)
     first: tuple[int, Values] | None = None
     last: tuple[int, Values] | None = None
     for system, source_id, time, *values in [*told, (None, None, 0)]:
         if (system, source_id) != record:
             yield from ((*record, *version) for version in dict.fromkeys((first, last)) if version is not None)
-            record, parts, first, last = (system, source_id), dict.fromkeys(_READ), None, None
-        parts |= {name: value for name, value in zip(_READ, values, strict=False) if value is not None}
+            record, parts, first, last = (system, source_id), dict.fromkeys(READ_FIELDS), None, None
+        parts |= {name: value for name, value in zip(READ_FIELDS, values, strict=False) if value is not None}
         compared = _compared(parts)
         if sum(value is not None for value in compared) < _LEAST_VALUES:
             continue

@@ -11,6 +11,7 @@ from typing import Annotated, Literal, cast
 import typer
 
 from kizashi import __version__
+from kizashi.cli_identity import identity_app
 from kizashi.cli_serving import alerts_app, keys_app, segments_app, serve
 from kizashi.launch import run_guarded
 from kizashi.options import DEFAULT_CONFIG, Config, Debug, Json, ModelArgument, open_job
@@ -216,6 +217,7 @@ def doctor(config: Config = DEFAULT_CONFIG, json: Json = False, debug: Debug = F
         raise typer.Exit(1)
 
 
+app.add_typer(identity_app, name="identity")
 app.add_typer(keys_app, name="keys")
 app.add_typer(segments_app, name="segments")
 app.add_typer(alerts_app, name="alerts")

@@ -4,7 +4,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
@@ -217,6 +217,20 @@ class Console:
         if result.forgotten:
             self._out.print(self._say("forgotten_sources"), style="dim", highlight=False, soft_wrap=True)
 
+    def show_drawn(self, content: dict[str, Any], draw: Callable[[Terminal], None]) -> None:
+        """Something that draws itself, and its content for `--json`."""
+        if self._json:
+            self._print_json(content)
+            return
+        draw(self._out)
+
+    def show_lines(self, content: dict[str, Any], lines: list[str]) -> None:
+        """Sentences, and what they say as content for `--json`."""
+        self.show_drawn(
+            content,
+            lambda terminal: terminal.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True),
+        )
+
     def show_record(self, record: dict[str, Any]) -> None:
         """One thing, a line for each of its parts."""
         if self._json:
@@ -298,6 +312,8 @@ class Console:
             ),
             highlight=False,
         )
+        if summary.conflicts:
+            self._out.print(self._say("conflicts", count=summary.conflicts), style="yellow", highlight=False)
         self._out.print()
 
     def _print_quality(self, model: "ModelName", trained: "TrainingResult") -> None:
@@ -409,6 +425,7 @@ def _unified_json(summary: "UnifySummary") -> dict[str, Any]:
         "quarantined": summary.quarantined,
         "forgotten": summary.forgotten,
         "events": summary.events,
+        "decision_conflicts": summary.conflicts,
         "unused_columns": {source.source: source.unused_columns for source in summary.sources if source.unused_columns},
     }
 

@@ -3,7 +3,7 @@
 import io
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -43,25 +43,31 @@ def write_excel(frame: pd.DataFrame) -> bytes:
         if isinstance(naive[column].dtype, pd.DatetimeTZDtype):
             # Excel knows no time zones; ISO 8601 text keeps the moment unambiguous.
             naive[column] = naive[column].map(lambda moment: moment.isoformat())
-    naive.to_excel(buffer, index=False)
+    with pd.ExcelWriter(buffer, engine="openpyxl") as writer:
+        naive.to_excel(writer, index=False)
+        for row in writer.book.worksheets[0].iter_rows():
+            for cell in row:
+                # What begins like a formula is text that somebody typed into a form.
+                if cell.data_type == "f":
+                    cell.data_type = "s"
     return buffer.getvalue()
 
 
 _WRITERS: dict[str, Callable[[pd.DataFrame], bytes]] = {".csv": _as_csv, ".parquet": _as_parquet, ".xlsx": write_excel}
 
 
-def check_export_path(path: Path) -> None:
+def check_export_path(path: Path, endings: Sequence[str] = tuple(_WRITERS), option: str = "--out ") -> None:
     """Refuse a file that could not be written, before any work is done.
 
     Raises:
         ConfigurationError: the ending is unknown or the folder does not exist.
     """
-    if path.suffix not in _WRITERS:
+    if path.suffix not in endings:
         raise ConfigurationError(
-            f"--out {path}", f"a file ending in {', '.join(_WRITERS)}", "choose one of these endings"
+            f"{option}{path}", f"a file ending in {', '.join(endings)}", "choose one of these endings"
         )
     if path.is_dir():
-        raise ConfigurationError(f"--out {path} is a folder", "a file", "name a file in it")
+        raise ConfigurationError(f"{option}{path} is a folder", "a file", "name a file in it")
     if not os.access(path.parent, os.W_OK) and path.parent.is_dir():
         raise ConfigurationError(
             f"the folder {path.parent} cannot be written to", "a writable folder", "choose another"

@@ -23,6 +23,7 @@ from core.erasure import (
     scrub_sqlite,
     stages_under,
 )
+from core.errors import SourceError
 from core.identity_tables import IdentityDecision
 from core.serving_tables import PersonRecord
 from core.settings import Settings
@@ -31,6 +32,7 @@ from customers.decisions import count_decisions, forget_decisions
 from customers.erasure import count_in_tables, erase_from_tables
 from features.erasure import count_in_features, erase_from_features, erase_online
 from kizashi.export import write_excel
+from kizashi.review_file import spreadsheet_form
 from scoring.answers import forget_answers
 
 # Lists of people that each model, and each segment, publishes.
@@ -40,6 +42,8 @@ _OWN_FOLDERS = frozenset(
     {"customers", "features", "feast", "mlflow", "runs", "scores", "segments", "champions", "models", "suppression",
      "receipts", "forgetting", "tmp"}
 )  # fmt: skip
+# Scores and segments name one person a row, lists for review two.
+_ID_COLUMNS = ("customer_id", "left_customer_id", "right_customer_id")
 _LIST_ENDINGS = (".csv", ".parquet", ".xlsx")
 
 
@@ -153,30 +157,29 @@ def _exported(settings: Settings, workspace: Workspace, ids: Collection[str]) ->
         if own or path.suffix not in _LIST_ENDINGS or not path.is_file() or path.resolve() in sources:
             continue
         listed = _listed_ids(path)
-        rows = [place for place, customer_id in enumerate(listed) if customer_id in ids]
+        rows = [place for place, named in enumerate(listed) if not named.isdisjoint(ids)]
         if rows:
             yield path, rows
 
 
-def _listed_ids(path: Path) -> list[str]:
-    """The column `customer_id`, by which our own lists are known; empty where there is none."""
+def _listed_ids(path: Path) -> list[set[str]]:
+    """Whom each row names in the columns by which our own lists are known; empty where there are none."""
     if path.suffix == ".parquet":
-        named = "customer_id" in pq.read_schema(path).names
-        return (
-            [str(value) for value in pq.read_table(path, columns=["customer_id"])["customer_id"].to_pylist()]
-            if named
-            else []
-        )
+        named = [name for name in _ID_COLUMNS if name in pq.read_schema(path).names]
+        columns = [pq.read_table(path, columns=[name])[name].to_pylist() for name in named]
+        return [set(map(str, row)) for row in zip(*columns, strict=True)]
     if path.suffix == ".xlsx":
-        frame = pd.read_excel(path)
-        return [str(value) for value in frame["customer_id"]] if "customer_id" in frame else []
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        reader = csv.reader(file)
+        frame = pd.read_excel(path, dtype=str)
+        columns = [frame[name] for name in _ID_COLUMNS if name in frame]
+        return [set(map(str, row)) for row in zip(*columns, strict=True)]
+    encoding, delimiter = _form(path)
+    with path.open(encoding=encoding, newline="") as file:
+        reader = csv.reader(file, delimiter=delimiter)
         header = next(reader, [])
-        if "customer_id" not in header:
+        places = [header.index(name) for name in _ID_COLUMNS if name in header]
+        if not places:
             return []
-        column = header.index("customer_id")
-        return [record[column] if column < len(record) else "" for record in reader]
+        return [{record[place] for place in places if place < len(record)} for record in reader]
 
 
 def _erase_from_export(path: Path, rows: list[int]) -> None:
@@ -189,12 +192,21 @@ def _erase_from_export(path: Path, rows: list[int]) -> None:
         return
     gone = set(rows)
     kept = io.StringIO(newline="")
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file)
-        writer = csv.writer(kept, lineterminator="\n")
+    encoding, delimiter = _form(path)
+    with path.open(encoding=encoding, newline="") as file:
+        reader = csv.reader(file, delimiter=delimiter)
+        writer = csv.writer(kept, delimiter=delimiter, lineterminator="\n")
         writer.writerow(next(reader))
         writer.writerows(record for place, record in enumerate(reader) if place not in gone)
-    write_atomically(path, kept.getvalue().encode("utf-8-sig"))
+    write_atomically(path, kept.getvalue().encode(encoding))
+
+
+def _form(path: Path) -> tuple[str, str]:
+    """Encoding and delimiter of a list, which a spreadsheet may have saved again; our ids are ASCII in any encoding."""
+    try:
+        return spreadsheet_form(path)
+    except SourceError:
+        return "latin-1", ","
 
 
 def _remove_leftovers(workspace: Workspace) -> None:

@@ -30,6 +30,10 @@ TEXTS: dict[str, Label] = {
         ja="人物レコード {records:,} 件を {customers:,} 人に統合(匿名 {anonymous:,} 人、イベント {events:,} 件)。",
         en="{records:,} records became {customers:,} people ({anonymous:,} of them anonymous), with {events:,} events.",
     ),
+    "conflicts": Label(
+        ja="同一とした判断のうち {count} 件は、別人とした判断と両立しないため無効です(kizashi identity review list)。",
+        en="{count} decisions for one person do not hold: others forbid them (kizashi identity review list).",
+    ),
     "quality_lead": Label(
         ja="受注モデルの実力(学習に使っていない期間で検証)",
         en="How good the lead model is, on a later period it never saw",

@@ -139,6 +139,15 @@ def _form(column: list[str | None], normalise: Callable[[str], str]) -> Form:
     return Form(np.fromiter((codes[text] for text in column), np.int32, len(column)), values)
 
 
+def comparable_form(kind: Kind, text: str) -> str | None:
+    """A value in the form in which it is compared; None for a placeholder, which is evidence of nothing.
+
+    >>> comparable_form("phone", "+81 3-1234-5678"), comparable_form("phone", "0000000000")
+    ('312345678', None)
+    """
+    return _plain(text, _NORMAL[kind])
+
+
 def _plain(text: str | None, normalise: Callable[[str], str]) -> str | None:
     if text is None:
         return None
