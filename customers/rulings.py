@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from itertools import chain, repeat
 
 import duckdb
 import pyarrow as pa
@@ -62,11 +63,12 @@ def write_links(
     """Make `identity_links` from `numbered_links` and the decisions for one person that are in force."""
     lasting = [link for link in decided if link.until == math.inf]
     own = separation.states
-    told = [(link, "joined") for link in resolution.joined] + [(link, "names") for link in resolution.refused]
-    states = [(link.left, link.right, link.rule, state) for link, state in told]
-    if own:
-        states = [row for row in states if row[:3] not in own]
-        states += [(*place, state) for place, state in own.items()]
+    told = [
+        [link for link in links if (link.left, link.right, link.rule) not in own] if own else links
+        for links in (resolution.joined, resolution.refused)
+    ]
+    everything = list(chain(*told))
+    states = [*repeat("joined", len(told[0])), *repeat("names", len(told[1])), *own.values()]
     _register(
         connection,
         "decided_links",
@@ -76,15 +78,14 @@ def write_links(
             "linked_at": pa.array([link.time for link in lasting], MOMENT),
         },
     )
-    left, right, rule, state = zip(*states, strict=True) if states else ((), (), (), ())
     _register(
         connection,
         "link_states",
         {
-            "left_node": pa.array(left, pa.int32()),
-            "right_node": pa.array(right, pa.int32()),
-            "rule": pa.array(rule, pa.string()),
-            "state": pa.array(state, pa.string()),
+            "left_node": pa.array([*(link.left for link in everything), *(left for left, _, _ in own)], pa.int32()),
+            "right_node": pa.array([*(link.right for link in everything), *(right for _, right, _ in own)], pa.int32()),
+            "rule": pa.array([*(link.rule for link in everything), *(rule for _, _, rule in own)], pa.string()),
+            "state": pa.array(states, pa.string()),
         },
     )
     connection.execute(

@@ -29,7 +29,7 @@ READ_FIELDS = (*NAME_FIELDS, "email", "phone", "company", "address", "building",
 # Fewer values than these tell nobody from another.
 _LEAST_VALUES = 3
 # Pairs that are not likely enough are shown to people who may know better: the likeliest, down to one in twenty.
-LEAST_DOUBTFUL = 0.05
+_LEAST_DOUBTFUL = 0.05
 _MOST_DOUBTFUL = 200_000
 # Values that so many records have in common say nothing about any two of them.
 MOST_HOLDERS = 50
@@ -73,7 +73,7 @@ def propose_similar(connection: duckdb.DuckDBPyConnection, settings: SimilarSett
     taken = keyless & (probability >= settings.least_probability)
     pairs = pa.table({"a": left[taken], "b": right[taken], "probability": probability[taken]})
     few = held[left] * held[right] <= MOST_HOLDERS
-    doubtful = np.flatnonzero(keyless & ~taken & few & (probability >= LEAST_DOUBTFUL))
+    doubtful = np.flatnonzero(keyless & ~taken & few & (probability >= _LEAST_DOUBTFUL))
     likeliest = doubtful[np.lexsort((right[doubtful], left[doubtful], -probability[doubtful]))][:_MOST_DOUBTFUL]
     shown = np.concatenate([np.flatnonzero(taken & few), likeliest])
     evidence = linkage.explain(left[shown], right[shown])

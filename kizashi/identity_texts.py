@@ -51,8 +51,8 @@ TEXTS: dict[str, Label] = {
         "(a chance of {related} to be relatives or colleagues).",
     ),
     "nothing": Label(
-        ja="つながりはなく、似ている度合いも {threshold} 未満です。",
-        en="No link leads from one to the other, and they are less than {threshold} alike.",
+        ja="つながりはなく、候補とするほど似てもいません。",
+        en="No link leads from one to the other, and they are not alike enough to be considered.",
     ),
     "names": Label(ja="氏名が異なります: {left} / {right}", en="Their names differ: {left} / {right}"),
     "role_mailbox": Label(

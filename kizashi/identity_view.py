@@ -44,10 +44,13 @@ class IdentityView:
             self._draw_steps(terminal, "path", explained.steps)
         if explained.obstacles:
             terminal.print(self._say("obstacles"), style="bold", highlight=False)
-        for obstacle in explained.obstacles:
-            terminal.print(f"  • {self._obstacle(obstacle)}", highlight=False, markup=False)
-            if obstacle.agreements:
-                terminal.print(f"    {self._agreements(obstacle.agreements)}", highlight=False, markup=False)
+            listed = Table.grid(Column(), Column(overflow="fold"), padding=(0, 1))
+            for obstacle in explained.obstacles:
+                said = escape(self._obstacle(obstacle))
+                if obstacle.agreements:
+                    said += f"\n[dim]{escape(self._agreements(obstacle.agreements))}[/]"
+                listed.add_row(" •", said)
+            terminal.print(listed)
 
     def draw_person(self, terminal: Terminal, explained: PersonExplanation) -> None:
         """All records of one person, and what holds them together."""
@@ -175,7 +178,7 @@ class IdentityView:
                 related=_percent(obstacle.related),
             )  # fmt: skip
         if obstacle.field is None:
-            return self._say(kind, threshold=_percent(obstacle.threshold))
+            return self._say(kind)
         values = [self._value(obstacle.field, value) for value in obstacle.values]
         if len(values) == 2:
             return self._say(kind, left=values[0], right=values[1])

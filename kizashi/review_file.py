@@ -92,6 +92,8 @@ def _as_excel(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> tuple
 
 def _printable(value: object) -> str | float | None:
     if isinstance(value, str):
+        # A list may change its form on the way: what begins with our own mark is marked here too.
+        value = f"'{value}" if value.startswith("'") else value
         # Control characters that the format cannot hold; no id has them, values typed into forms may.
         return re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f]", "", value)
     return value if isinstance(value, float) else None

@@ -1,7 +1,7 @@
 """Links between records as a graph: what holds a person together, and the strongest path between two records."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from customers.decisions import Decision
@@ -76,14 +76,19 @@ def strongest_path(steps: Sequence[Step], start: Key, goal: Key) -> tuple[Step, 
 
     Of such paths the one with the fewest steps.
     """
-    needed = {id(step) for step in _along(spanning_links(steps), start, goal)}
+    needed = {_name(step) for step in _along(spanning_links(steps), start, goal)}
     ordered = [step for _, step in _as_links(steps)]
-    weakest = max((place for place, step in enumerate(ordered) if id(step) in needed), default=-1)
+    weakest = max((place for place, step in enumerate(ordered) if _name(step) in needed), default=-1)
     return tuple(_along(ordered[: weakest + 1], start, goal))
 
 
+def _name(step: Step) -> tuple[frozenset[Key], str]:
+    """The link whichever way it is walked."""
+    return frozenset((step.left, step.right)), step.rule
+
+
 def _along(steps: Iterable[Step], start: Key, goal: Key) -> list[Step]:
-    """The fewest steps from one record to the other, by breadth-first search."""
+    """The fewest steps from one record to the other, by breadth-first search, each as it is walked."""
     doors: dict[Key, list[tuple[Key, Step]]] = {}
     for step in steps:
         doors.setdefault(step.left, []).append((step.right, step))
@@ -96,8 +101,8 @@ def _along(steps: Iterable[Step], start: Key, goal: Key) -> list[Step]:
                 came[onward] = (key, step)
                 queue.append(onward)
     found: list[Step] = []
-    back = came.get(goal)
+    back, onward = came.get(goal), goal
     while back is not None:
-        found.append(back[1])
-        back = came[back[0]]
+        found.append(replace(back[1], left=back[0], right=onward))
+        onward, back = back[0], came[back[0]]
     return found[::-1]

@@ -15,7 +15,7 @@ from customers.matching.fields import Kind, comparable_form
 from customers.review.link_path import Agreement, Step
 from customers.review.link_reading import BOTH_ASKED, ask, links_between, read_steps, told
 from customers.separation import DECISION
-from customers.similar import LEAST_DOUBTFUL, MOST_HOLDERS
+from customers.similar import MOST_HOLDERS
 from customers.suppression import Key
 
 # What two people may have in common without being one: reported with why it does not join them.
@@ -76,7 +76,7 @@ def find_obstacles(
                 )
             )  # fmt: skip
     elif not found:
-        found.append(Obstacle("nothing", threshold=LEAST_DOUBTFUL))
+        found.append(Obstacle("nothing"))
     return [*found, *_differing_names(connection), *_shared_values(connection)]
 
 

@@ -117,7 +117,7 @@ def _rows(connection: duckdb.DuckDBPyConnection, limit: int) -> Iterator[tuple[o
     compared = ", ".join(f"{side}_values.{field}" for field in READ_FIELDS for side in _SIDES)
     called = ", ".join(f"{side}_values.record, {side}_system, {side}_id, {side}_customer_id" for side in _SIDES)
     result = connection.execute(
-        f"""SELECT round(probability, 4), round(related, 4), CASE WHEN together THEN 'same' ELSE 'different' END,
+        f"""SELECT round(probability, 6), round(related, 6), CASE WHEN together THEN 'same' ELSE 'different' END,
                    evidence, {compared}, {called}
         FROM chosen
         JOIN values_now left_values ON left_values.system = left_system AND left_values.source_id = left_id

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
@@ -51,6 +52,61 @@ VISIT_SOURCE: dict[str, Any] = {
         "linked_at": "recorded",
     },
 }
+
+CARD_SOURCE: dict[str, Any] = {
+    "name": "cards",
+    "system": "fair",
+    "path": "{home}/exports/cards.csv",
+    "people": {
+        "id": "id",
+        "created_at": "typed",
+        "known_at": "created",
+        "fields": {
+            "last_name": "last",
+            "first_name": "first",
+            "company": "company",
+            "phone": "phone",
+            "email": "email",
+        },
+        "keys": [{"kind": "email", "column": "email"}],
+    },
+}
+FAMILY = [
+    *[
+        "佐藤",
+        "鈴木",
+        "高橋",
+        "田中",
+        "伊藤",
+        "渡辺",
+        "山本",
+        "中村",
+        "小林",
+        "加藤",
+        "吉田",
+        "山田",
+        "松本",
+        "井上",
+        "木村",
+    ]
+]
+GIVEN = [
+    "太郎",
+    "花子",
+    "健一",
+    "直樹",
+    "大輔",
+    "翔太",
+    "拓也",
+    "裕子",
+    "美咲",
+    "陽子",
+    "和也",
+    "達也",
+    "久美子",
+    "洋介",
+    "雄太",
+]
 
 
 class Company:
@@ -117,3 +173,33 @@ def small_company(company: Company) -> Company:
 @pytest.fixture
 def moment() -> Callable[[str], datetime]:
     return at
+
+
+def write_fair(company: Company) -> Company:
+    """240 leads, of whom 60 left a card months later: half of them with another mailbox, and a colleague's beside."""
+    random = np.random.default_rng(5)
+    leads, cards = [], []
+    for number in range(240):
+        last, first = FAMILY[random.integers(15)], GIVEN[random.integers(15)]
+        firm, phone = f"株式会社第{number // 3}商事", f"03-5{number:03d}-{random.integers(1000, 9999)}"
+        row = (last, first, firm, phone)
+        leads.append((number, f"u{number}@firm{number // 3}.example.jp", *row, "2025-01-10T00:00:00Z"))
+        if number % 4 == 0:
+            mail = f"u{number}@firm{number // 3}.example.jp" if number % 8 == 0 else f"m{number * 37}@mail.example.com"
+            cards.append((number, mail, *row, "2025-06-01T00:00:00Z"))
+    # Somebody else of a company that is known, at its switchboard.
+    cards.append(
+        (999, "other@firm1.example.jp", "大久保", "凛", "株式会社第1商事", leads[4][5], "2025-06-01T00:00:00Z")
+    )
+    for name, rows in (("leads", leads), ("cards", cards)):
+        lines = [",".join(map(str, row)) for row in rows]
+        company.write(f"{name}.csv", "\n".join(["id,email,last,first,company,phone,typed", *lines]) + "\n")
+    lead_people = CARD_SOURCE["people"] | {}
+    company.sources = [LEAD_SOURCE | {"people": lead_people}, CARD_SOURCE]
+    return company
+
+
+@pytest.fixture
+def fair(company: Company) -> Company:
+    """A company that was at a fair."""
+    return write_fair(company)

@@ -17,6 +17,8 @@ from core.database import Base, open_database
 from core.errors import NotFoundError
 from core.progress import SilentProgress
 from core.storage import connect_duckdb
+from customers.decisions import Decision, pair_of, read_decisions, record_decisions
+from customers.suppression import Key
 from features.retrieval import online_features
 from kizashi import forget as job
 from kizashi import forget_places
@@ -24,6 +26,7 @@ from kizashi.export import export_scores, export_segment
 from kizashi.forget import forget_people
 from kizashi.people import find_customer
 from kizashi.pipeline import unify_stage
+from kizashi.review_file import write_review
 from serving.availability import Database
 from serving.directory import Directory, Reference
 from serving.online import OnlineStore
@@ -62,7 +65,8 @@ def cells(path: Path) -> Iterable[Any]:
         for line in pd.read_excel(path, header=None, dtype=str).itertuples(index=False):
             yield from line
     elif path.suffix == ".csv":
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        encoding = "cp932" if path.name == "review.csv" else "utf-8-sig"
+        with path.open(encoding=encoding, newline="") as file:
             for record in csv.reader(file):
                 yield from record
     elif path.read_bytes().startswith(b"SQLite format 3"):
@@ -94,6 +98,24 @@ def traces(ran: Ran, words: set[str], short: set[str]) -> set[str]:
                     found.add(f"database/{table.name}")
         engine.dispose()
     return found
+
+
+def decide_about(ran: Ran, customer_id: str, other_id: str) -> None:
+    """A decision about one of the person's records, and a list for review that names them."""
+    one, other = (
+        next(Key(row["system"], row["source_id"]) for row in keys_of(ran, someone) if row["system"] == "salesforce")
+        for someone in (customer_id, other_id)
+    )
+    engine = open_database(ran.settings, ran.workspace)
+    record_decisions(engine, [Decision(pair_of(one, other), "different", "suzuki", CLOCK.now())])
+    engine.dispose()
+    for name in ("review.csv", "review.xlsx"):
+        columns = ("decision", "left_id", "left_customer_id", "right_id", "right_customer_id")
+        rows = [("", other.id, other_id, one.id, customer_id), ("", other.id, other_id, "x", "c_x")]
+        write_review(ran.workspace.path(name), columns, rows)
+    # As Excel saves it in Japanese.
+    path = ran.workspace.path("review.csv")
+    path.write_bytes(path.read_text(encoding="utf-8-sig").replace("decision", "判断").encode("cp932"))
 
 
 def spoil_a_row(ran: Ran, customer_id: str) -> None:
@@ -128,6 +150,7 @@ def test_nothing_is_left_of_the_person_and_no_export_brings_them_back(
     ran = own_ran(database_url)
     customer, other = ran.people()
     spoil_a_row(ran, customer)
+    decide_about(ran, customer, other)
     ran.run()
     words, short = identifiers(ran, customer)
     raise_alert(ran, customer, next(word for word in words if "@" in word))
@@ -146,6 +169,8 @@ def test_nothing_is_left_of_the_person_and_no_export_brings_them_back(
         "scores.csv",
         "best.xlsx",
         "best.parquet",
+        "review.csv",
+        "review.xlsx",
     } | ({"database"} if database_url else {"app.db"})
     others = len(ran.workspace.read_table("customers"))
 
@@ -157,11 +182,16 @@ def test_nothing_is_left_of_the_person_and_no_export_brings_them_back(
     assert find_customer(ran.workspace, other) == other
     told = json.loads(receipt.path.read_text(encoding="utf-8"))
     assert told["places"]["tables/quarantine"] == 2
-    assert told["places"]["exported lists"] == 3
+    assert told["places"]["exported lists"] == 5
+    assert told["places"]["database/identity_decisions"] == 1
+    assert read_decisions(ran.settings, ran.workspace) == []
+    assert "判断" in ran.workspace.path("review.csv").read_text(encoding="cp932")
+    assert other in ran.workspace.path("review.csv").read_text(encoding="cp932")
     assert set(told["places"]) >= {
         *(
             "tables/events",
             "tables/attributes",
+            "tables/identity_links",
             "features/profile",
             "features/online people",
             "features/online records",
