@@ -56,6 +56,8 @@ _FACT_TIMES = {
     "deal_stages": ["entered_at"],
     "consents": ["decided_at"],
 }
+# Rules of links that no source makes.
+_OWN_RULES = ("decision", "similar")
 _RECORDED = {
     "records": "recorded_at",
     "field_changes": "recorded_at",
@@ -185,6 +187,11 @@ def _refuse_unknown_fields(settings: Settings) -> None:
         if source.people
         for name in source.people.fields
         if name not in GOLDEN_FIELDS
+    ]
+    faults += [
+        Fault(f"source {source.name}", f"links.rule cannot be {source.links.rule!r}, which says who made other links")
+        for source in settings.sources
+        if source.links and source.links.rule in _OWN_RULES
     ]
     raise_faults(ConfigurationError, "the mapping", faults, "correct the configuration")
 

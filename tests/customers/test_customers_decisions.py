@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from core.database import open_database
+from core.errors import ConfigurationError
 from core.storage import connect_duckdb
 from customers.decisions import (
     Decision,
@@ -34,7 +35,7 @@ COUPLE = (
     "3,jiro@beta.example.jp,,,,2025-02-02T00:00:00Z,2025-02-02T00:00:00Z\n"
 )
 LATER = "9,saburo@gamma.example.jp,,,,2025-06-01T00:00:00Z,2025-06-01T00:00:00Z\n"
-SAME_SYSTEM = {
+SAME_SYSTEM: dict[str, Any] = {
     "name": "same",
     "system": "crm",
     "path": "{home}/exports/same.csv",
@@ -240,6 +241,13 @@ def test_a_decision_about_somebody_found_to_be_forgotten_is_erased(couple: Any) 
     (left,) = read_decisions(couple.settings(), couple.workspace)
     assert left.pair == pair_of(lead(1), lead(9))
     assert b"sato-3" not in stored()
+
+
+def test_a_source_cannot_pass_its_links_off_as_decisions(couple: Any) -> None:
+    couple.sources = [LEAD_SOURCE, SAME_SYSTEM | {"links": {**SAME_SYSTEM["links"], "rule": "decision"}}]
+    couple.write("same.csv", "one,other,at\n1,3,2025-02-03T00:00:00Z\n")
+    with pytest.raises(ConfigurationError, match=r"source same: links.rule cannot be 'decision'"):
+        couple.unify()
 
 
 def test_links_of_every_kind_are_published(small_company: Any) -> None:
