@@ -4,12 +4,15 @@ Links unite for good (`customers.identity`); a decision that two records are dif
 person was wrong, divides again. From then on the people concerned are made anew at each moment at which that may change
 anything, from the links of that moment, the strongest first: a link that would bring together two who were told apart
 is left out. So on every path between the two the weakest link is cut, and each record stays on the side that it is
-tied to more strongly, whatever the order in which rows arrive.
+tied to more strongly, whatever the order in which rows arrive. Nobody else is touched.
+
+Whether names forbid a link is decided once, at its own time. Where those whose names spoke had been told apart by then,
+or were to be, what links alone said is asked again of the people as they are.
 """
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from customers.cleansing.name import PersonName, names_agree
@@ -91,12 +94,12 @@ def separate_people(
     starts = _starts(troubles, final, resolution.refused)
     if not starts:
         return separation
-    circles = {start_of: _Circle(start, known_at, published) for start_of, start in set(starts.values())}
+    refused = {id(link) for link in resolution.refused}
+    circles = {circle: _Circle(start, known_at, published, refused) for circle, start in set(starts.values())}
     circle_of = [circles[starts[founder][0]] if founder in starts else None for founder in final]
     for node, circle in enumerate(circle_of):
         if circle is not None:
             circle.nodes.append(node)
-    refused = {id(link) for link in resolution.refused}
     for link in links:
         circle = circle_of[link.left]
         # What names forbade before the first decision stays forbidden; later links meet other people than before.
@@ -105,15 +108,14 @@ def separate_people(
         if id(link) not in refused or link.time > circle.start:
             circle.links.append(link)
     for merge in resolution.merges:
-        if (circle := circle_of[merge.younger]) is not None and merge.time < circle.start:
+        if (circle := circle_of[merge.younger]) is not None:
             circle.merges.append(merge)
     for fact in names:
         if (circle := circle_of[fact.node]) is not None:
             circle.names.setdefault(fact.node, []).append(fact)
-    for ruling in rulings:
-        circle = circle_of[ruling.left]
-        if not ruling.same and circle is not None and circle is circle_of[ruling.right]:
-            circle.rulings.append(ruling)
+    for ruling in troubles:
+        if (circle := circle_of[ruling.left]) is not None and circle is circle_of[ruling.right]:
+            circle.troubles.append(ruling)
     for circle in circles.values():
         circle.tell(separation)
     return separation
@@ -137,7 +139,7 @@ def _starts(troubles: Iterable[Ruling], final: Sequence[int], refused: Sequence[
     for ruling in troubles:
         founder = final[ruling.left]
         if founder == final[ruling.right]:
-            begins = ruling.ended if ruling.same else ruling.time
+            begins = _begins(ruling)
             first[founder] = min(begins, first.get(founder, math.inf))
     circles: Groups[int] = Groups(())
     concerned = set(first)
@@ -153,37 +155,54 @@ def _starts(troubles: Iterable[Ruling], final: Sequence[int], refused: Sequence[
     return {founder: (circles.root(founder), int(begins_at[circles.root(founder)])) for founder in concerned}
 
 
+def _begins(ruling: Ruling) -> float:
+    """Since when a decision divides: one against one person when it is made, one for it when it is taken back."""
+    return ruling.ended if ruling.same else ruling.time
+
+
 class _Circle:
     """Nodes that links tie together, from the first decision that divides them on."""
 
-    def __init__(self, start: int, known_at: Sequence[int], published: Sequence[bool] | None) -> None:
+    def __init__(
+        self, start: int, known_at: Sequence[int], published: Sequence[bool] | None, refused: Collection[int]
+    ) -> None:
         self.start = start
         self.nodes: list[int] = []
         self.links: list[Link] = []
         self.merges: list[Merge] = []
-        self.rulings: list[Ruling] = []
+        self.troubles: list[Ruling] = []
         self.names: dict[int, list[NameFact]] = {}
         self._known_at = known_at
         self._published = published
+        self._refused = refused
+        self._accepted: set[int] = set()
         self._agreement: dict[tuple[PersonName, PersonName], bool | None] = {}
+        self._open: dict[int, tuple[int, str, int, float]] = {}
 
     def tell(self, separation: Separation) -> None:
         """Add what becomes of the circle's nodes."""
-        self._open: dict[int, tuple[int, str, int, float]] = {}
         self._begin(separation)
+        self._by_links: Groups[int] = Groups(())
         self._strongest = sorted(self.links, key=strength_of)
         arriving = sorted(self.links, key=lambda link: (link.time, strength_of(link)))
-        turns = {self.start, *(ruling.time for ruling in self.rulings), *(ruling.ended for ruling in self.rulings)}
-        turns |= {link.until for link in self.links}
-        marks = sorted(turns | {link.time for link in self.links})
+        turns = {moment for ruling in self.troubles for moment in (ruling.time, ruling.ended)}
+        turns |= {self.start, *(link.until for link in self.links)}
+        marks = sorted(moment for moment in turns | {link.time for link in arriving} if self.start <= moment < math.inf)
         place = bisect_right(arriving, self.start - 1, key=lambda link: link.time)
-        for moment in marks[bisect_right(marks, self.start - 1) :]:
-            if moment == math.inf:
-                break
-            behind = place
-            place = bisect_right(arriving, moment, key=lambda link: link.time)
+        self._accepted.update(id(link) for link in arriving[:place])
+        merged = 0
+        for moment in marks:
+            behind, place = place, bisect_right(arriving, moment, key=lambda link: link.time)
+            while merged < len(self.merges) and self.merges[merged].time <= moment:
+                self._by_links.unite(self.merges[merged].elder, self.merges[merged].younger)
+                merged += 1
             self._moved: list[int] = []
-            if moment in turns or not all(self._unite(link) for link in arriving[behind:place]):
+            if moment in turns:
+                self._resolve(moment)
+            believed = [link for link in arriving[behind:place] if self._believe(link, moment)]
+            self._accepted.update(map(id, believed))
+            united = [self._unite(link) for link in believed if moment < link.until]
+            if not all(united):
                 self._resolve(moment)
             self._note(int(moment), separation)
         separation.nodes.update(self.nodes)
@@ -194,8 +213,9 @@ class _Circle:
 
     def _begin(self, separation: Separation) -> None:
         """What links alone said until the start."""
-        next_merge = {merge.younger: merge for merge in self.merges}
-        separation.merges.extend(self.merges)
+        before = [merge for merge in self.merges if merge.time < self.start]
+        next_merge = {merge.younger: merge for merge in before}
+        separation.merges.extend(before)
         for node in self.nodes:
             founder, rule, since, sure = node, "record", self._known_at[node], 1.0
             while (merge := next_merge.get(founder)) is not None:
@@ -208,26 +228,44 @@ class _Circle:
     def _resolve(self, moment: float) -> None:
         """Who is who by all that is in force at a moment, the strongest link first."""
         self._groups: Groups[int] = Groups(
-            (ruling.left, ruling.right) for ruling in self.rulings if ruling.time <= moment < ruling.ended
+            (ruling.left, ruling.right)
+            for ruling in self.troubles
+            if not ruling.same and ruling.time <= moment < ruling.ended
         )
         self._members = {node: [node] for node in self.nodes}
         self._called = {node: list(facts) for node, facts in self.names.items()}
         self._tied: dict[int, tuple[str, float]] = {}
         for link in self._strongest:
-            if link.time <= moment < link.until:
+            if id(link) in self._accepted and moment < link.until:
                 self._unite(link)
-        self._moved = self.nodes
+        self._moved = list(self.nodes)
+
+    def _believe(self, link: Link, moment: float) -> bool:
+        """Whether names leave a new link alone, by what is known at its time."""
+        refused = id(link) in self._refused
+        if not link.guarded:
+            return True
+        groups, told_apart = self._groups, self._by_links
+        forbidden = self._contradict(groups.root(link.left), groups.root(link.right), link.time)
+        if forbidden == refused:
+            return not refused
+        # What links alone made of the names counts unless it mixed those of people who were told apart.
+        sides = {told_apart.root(link.left), told_apart.root(link.right)}
+        mixed = any(
+            told_apart.root(ruling.left) in sides and told_apart.root(ruling.left) == told_apart.root(ruling.right)
+            for ruling in self.troubles
+            if _begins(ruling) <= moment
+        )
+        return not (forbidden if mixed else refused)
 
     def _unite(self, link: Link) -> bool:
-        """Let a link unite two people unless names or a decision forbid it; False: a decision does."""
+        """Let a link unite two people unless a decision forbids it."""
         groups = self._groups
         left, right = groups.root(link.left), groups.root(link.right)
         if left == right:
             return True
         if groups.forbidden(left, right) is not None:
             return False
-        if link.guarded and self._contradict(left, right, link.time):
-            return True
         elder, younger = sorted((left, right), key=self._rank)
         groups.unite(elder, younger)
         followers = self._members.pop(younger)
@@ -243,7 +281,9 @@ class _Circle:
         return not (self._published and self._published[node]), self._known_at[node], node
 
     def _contradict(self, left: int, right: int, time: int) -> bool:
-        """Some names known by then speak against one person and none for it."""
+        """Some names known by then speak against one person and none for it; one person never contradicts itself."""
+        if left == right:
+            return False
         theirs = {fact.name for fact in self._called.get(right, ()) if fact.time <= time}
         doubt = False
         for name in {fact.name for fact in self._called.get(left, ()) if fact.time <= time} if theirs else ():
@@ -278,9 +318,10 @@ class _Circle:
         for link in self._strongest:
             if link.until < math.inf:
                 continue
-            left, right = self._groups.root(link.left), self._groups.root(link.right)
-            if left != right:
-                state = "names" if self._groups.forbidden(left, right) is None else DECISION
+            if id(link) not in self._accepted:
+                state = "names"
+            elif self._groups.root(link.left) != self._groups.root(link.right):
+                state = DECISION
             elif tree.root(link.left) == tree.root(link.right):
                 state = "further"
             else:

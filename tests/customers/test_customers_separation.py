@@ -159,6 +159,20 @@ def test_merges_and_splits_lead_from_the_people_of_one_moment_to_those_of_the_ne
     assert alive == set(owners(intervals, 99).values())
 
 
+@settings(max_examples=400)
+@given(worlds())
+def test_whom_no_decision_divides_is_what_links_alone_make_of_them(world):
+    known_at, _, names, rulings = world
+    intervals, _, links = told(*world)
+    alone = intervals_of(known_at, resolve_identities(known_at, links, names).merges)
+    for time in range(33):
+        owned = owners(intervals, time)
+        troubles = [r for r in rulings if (r.ended if r.same else r.time) < time]
+        for group in partition(owners(alone, time)):
+            if not any({r.left, r.right} <= group for r in troubles):
+                assert len({owned[node] for node in group}) == 1
+
+
 def test_the_weakest_link_on_every_path_is_cut():
     # 0 and 1 share a browser (2) and a mailbox (3); 1 has its own login (4).
     links = [
