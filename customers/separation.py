@@ -6,13 +6,12 @@ anything, from the links of that moment, the strongest first: a link that would 
 is left out. So on every path between the two the weakest link is cut, and each record stays on the side that it is
 tied to more strongly, whatever the order in which rows arrive. Nobody else is touched.
 
-Whether names forbid a link is decided once, at its own time. Where those whose names spoke had been told apart by then,
-or were to be, what links alone said is asked again of the people as they are.
+Whether names forbid a link is decided once, at its own time, by the names of the people as they are then.
 """
 
 import math
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from customers.cleansing.name import PersonName, names_agree
@@ -95,7 +94,7 @@ def separate_people(
     if not starts:
         return separation
     refused = {id(link) for link in resolution.refused}
-    circles = {circle: _Circle(start, known_at, published, refused) for circle, start in set(starts.values())}
+    circles = {circle: _Circle(start, known_at, published) for circle, start in set(starts.values())}
     circle_of = [circles[starts[founder][0]] if founder in starts else None for founder in final]
     for node, circle in enumerate(circle_of):
         if circle is not None:
@@ -163,9 +162,7 @@ def _begins(ruling: Ruling) -> float:
 class _Circle:
     """Nodes that links tie together, from the first decision that divides them on."""
 
-    def __init__(
-        self, start: int, known_at: Sequence[int], published: Sequence[bool] | None, refused: Collection[int]
-    ) -> None:
+    def __init__(self, start: int, known_at: Sequence[int], published: Sequence[bool] | None) -> None:
         self.start = start
         self.nodes: list[int] = []
         self.links: list[Link] = []
@@ -174,7 +171,6 @@ class _Circle:
         self.names: dict[int, list[NameFact]] = {}
         self._known_at = known_at
         self._published = published
-        self._refused = refused
         self._accepted: set[int] = set()
         self._agreement: dict[tuple[PersonName, PersonName], bool | None] = {}
         self._open: dict[int, tuple[int, str, int, float]] = {}
@@ -182,27 +178,25 @@ class _Circle:
     def tell(self, separation: Separation) -> None:
         """Add what becomes of the circle's nodes."""
         self._begin(separation)
-        self._by_links: Groups[int] = Groups(())
         self._strongest = sorted(self.links, key=strength_of)
-        arriving = sorted(self.links, key=lambda link: (link.time, strength_of(link)))
+        # In the order in which links alone are heard: whom no decision touches, they treat as ever.
+        arriving = sorted(self.links, key=lambda link: (link.time, -link.probability, link))
         turns = {moment for ruling in self.troubles for moment in (ruling.time, ruling.ended)}
         turns |= {self.start, *(link.until for link in self.links)}
         marks = sorted(moment for moment in turns | {link.time for link in arriving} if self.start <= moment < math.inf)
         place = bisect_right(arriving, self.start - 1, key=lambda link: link.time)
         self._accepted.update(id(link) for link in arriving[:place])
-        merged = 0
         for moment in marks:
             behind, place = place, bisect_right(arriving, moment, key=lambda link: link.time)
-            while merged < len(self.merges) and self.merges[merged].time <= moment:
-                self._by_links.unite(self.merges[merged].elder, self.merges[merged].younger)
-                merged += 1
             self._moved: list[int] = []
             if moment in turns:
                 self._resolve(moment)
-            believed = [link for link in arriving[behind:place] if self._believe(link, moment)]
-            self._accepted.update(map(id, believed))
-            united = [self._unite(link) for link in believed if moment < link.until]
-            if not all(united):
+            forbidden = False
+            for link in arriving[behind:place]:
+                if not link.guarded or not self._contradict(link):
+                    self._accepted.add(id(link))
+                    forbidden |= moment < link.until and not self._unite(link)
+            if forbidden:
                 self._resolve(moment)
             self._note(int(moment), separation)
         separation.nodes.update(self.nodes)
@@ -240,24 +234,6 @@ class _Circle:
                 self._unite(link)
         self._moved = list(self.nodes)
 
-    def _believe(self, link: Link, moment: float) -> bool:
-        """Whether names leave a new link alone, by what is known at its time."""
-        refused = id(link) in self._refused
-        if not link.guarded:
-            return True
-        groups, told_apart = self._groups, self._by_links
-        forbidden = self._contradict(groups.root(link.left), groups.root(link.right), link.time)
-        if forbidden == refused:
-            return not refused
-        # What links alone made of the names counts unless it mixed those of people who were told apart.
-        sides = {told_apart.root(link.left), told_apart.root(link.right)}
-        mixed = any(
-            told_apart.root(ruling.left) in sides and told_apart.root(ruling.left) == told_apart.root(ruling.right)
-            for ruling in self.troubles
-            if _begins(ruling) <= moment
-        )
-        return not (forbidden if mixed else refused)
-
     def _unite(self, link: Link) -> bool:
         """Let a link unite two people unless a decision forbids it."""
         groups = self._groups
@@ -280,13 +256,16 @@ class _Circle:
     def _rank(self, node: int) -> tuple[bool, int, int]:
         return not (self._published and self._published[node]), self._known_at[node], node
 
-    def _contradict(self, left: int, right: int, time: int) -> bool:
-        """Some names known by then speak against one person and none for it; one person never contradicts itself."""
+    def _contradict(self, link: Link) -> bool:
+        """Of the names known at a link's time some speak against one person and none for it."""
+        left, right = self._groups.root(link.left), self._groups.root(link.right)
         if left == right:
             return False
-        theirs = {fact.name for fact in self._called.get(right, ()) if fact.time <= time}
+        names, theirs = (
+            {fact.name for fact in self._called.get(side, ()) if fact.time <= link.time} for side in (left, right)
+        )
         doubt = False
-        for name in {fact.name for fact in self._called.get(left, ()) if fact.time <= time} if theirs else ():
+        for name in names:
             for other in theirs:
                 pair = (name, other)
                 if pair not in self._agreement:
