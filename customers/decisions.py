@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Literal, NamedTuple, cast
 
 from sqlalchemy import ColumnElement, Engine, delete, func, insert, or_, select, tuple_
@@ -139,6 +139,13 @@ def record_decisions(engine: Engine, given: Sequence[Decision]) -> int:
 def decisions_fingerprint(decisions: Sequence[Decision]) -> str:
     """Changes whenever something was decided, taken back or forgotten."""
     return fingerprint(*(f"{decision.pair}{decision.verdict}{decision.decided_at}" for decision in decisions))
+
+
+def waiting_decisions(workspace: Workspace, decisions: Iterable[Decision]) -> int:
+    """How many decisions are younger than the unified tables in force: the next run heeds them."""
+    until = str((workspace.manifest("customers") or {}).get("decided_until", ""))
+    heeded = datetime.fromisoformat(until) if until else datetime.min.replace(tzinfo=UTC)
+    return sum(decision.decided_at > heeded for decision in decisions)
 
 
 def count_decisions(engine: Engine, keys: Collection[tuple[str, str]]) -> int:

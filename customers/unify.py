@@ -147,6 +147,7 @@ def unify_customers(
             "data_until": data_until.isoformat(),
             "as_of": as_of.isoformat(),
             "fingerprint": mark,
+            "decided_until": max((decision.decided_at.isoformat() for decision in decisions), default=""),
         }
         with workspace.publish("customers", mark, manifest) as folder:
             counts = write_tables(connection, folder, progress)

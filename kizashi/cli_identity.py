@@ -41,7 +41,7 @@ def explain(
     del debug
     job = open_job(config, json)
     language = _language(job, lang)
-    from customers.decisions import read_decisions
+    from customers.decisions import read_decisions, waiting_decisions
     from customers.review.explanation import explain_pair, explain_person
     from kizashi.identity_view import IdentityView
     from kizashi.people import find_customer, find_record
@@ -50,12 +50,15 @@ def explain(
     left = find_record(job.workspace, one)
     right = find_record(job.workspace, other) if other is not None else left
     decisions = read_decisions(job.settings, job.workspace)
+    waiting = waiting_decisions(job.workspace, decisions)
     if left == right:
         person = explain_person(job.workspace, decisions, find_customer(job.workspace, f"{left.system}:{left.id}"))
-        job.console.show_drawn(view.person_content(person), lambda terminal: view.draw_person(terminal, person))
+        content = {**view.person_content(person), "waiting_decisions": waiting}
+        job.console.show_drawn(content, lambda terminal: view.draw_person(terminal, person, waiting))
     else:
         pair = explain_pair(job.settings, job.workspace, decisions, left, right)
-        job.console.show_drawn(view.pair_content(pair), lambda terminal: view.draw_pair(terminal, pair))
+        content = {**view.pair_content(pair), "waiting_decisions": waiting}
+        job.console.show_drawn(content, lambda terminal: view.draw_pair(terminal, pair, waiting))
 
 
 @review_app.command("export")

@@ -101,6 +101,10 @@ TEXTS: dict[str, Label] = {
         en="{recorded:,} decisions were recorded ({unchanged:,} were known, {blank:,} rows are blank). The next "
         "kizashi run heeds them.",
     ),
+    "waiting": Label(
+        ja="前回の実行より後の判断が {count:,} 件あります。次の kizashi run で反映されます。",
+        en="{count:,} decisions are younger than the last run; the next kizashi run heeds them.",
+    ),
     "conflict": Label(
         ja="両立しない判断: {left} と {right} は同一({by}、{at})とされましたが、{other_left} と {other_right} は別人"
         "({other_by}、{other_at})です。別人が優先されます。",

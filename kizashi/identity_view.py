@@ -32,7 +32,7 @@ class IdentityView:
     timezone: str
     masked: bool = True
 
-    def draw_pair(self, terminal: Terminal, explained: PairExplanation) -> None:
+    def draw_pair(self, terminal: Terminal, explained: PairExplanation, waiting: int = 0) -> None:
         """Why two records are one person, or why not."""
         left, right = self._key(explained.left), self._key(explained.right)
         title = self._say("one_person" if explained.one_person else "two_people", left=left, right=right)
@@ -51,8 +51,9 @@ class IdentityView:
                     said += f"\n[dim]{escape(self._agreements(obstacle.agreements))}[/]"
                 listed.add_row(" •", said)
             terminal.print(listed)
+        self._draw_waiting(terminal, waiting)
 
-    def draw_person(self, terminal: Terminal, explained: PersonExplanation) -> None:
+    def draw_person(self, terminal: Terminal, explained: PersonExplanation, waiting: int = 0) -> None:
         """All records of one person, and what holds them together."""
         title = self._say("person", customer=explained.customer_id, count=len(explained.members))
         terminal.print(title, style="bold", highlight=False, markup=False)
@@ -67,6 +68,7 @@ class IdentityView:
             self._draw_steps(terminal, "tree", explained.steps)
         if explained.apart:
             self._draw_steps(terminal, "apart", explained.apart)
+        self._draw_waiting(terminal, waiting)
 
     def pair_content(self, explained: PairExplanation) -> dict[str, Any]:
         """The explanation of a pair for `--json`."""
@@ -122,6 +124,10 @@ class IdentityView:
             other_right=self._key(different.pair.right), other_by=different.decided_by,
             other_at=self._day(different.decided_at),
         )  # fmt: skip
+
+    def _draw_waiting(self, terminal: Terminal, waiting: int) -> None:
+        if waiting:
+            terminal.print(self._say("waiting", count=waiting), style="yellow", highlight=False)
 
     def _draw_steps(self, terminal: Terminal, title: str, steps: Sequence[Step]) -> None:
         table = self._table(title, "from", "to", "why", "known")

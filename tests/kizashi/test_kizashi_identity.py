@@ -88,7 +88,9 @@ def test_a_pair_is_reviewed_from_the_list_to_the_next_run(
     done = told(ready, capsys, "identity", "review", "import", str(out), "--by", "鈴木")
     assert (done["rows"], done["recorded"], done["blank"], done["conflicts"]) == (5, 2, 3, [])
     assert told(ready, capsys, "identity", "review", "import", str(out))["recorded"] == 0
+    assert told(ready, capsys, "identity", "explain", apart["left_customer_id"])["waiting_decisions"] == 2
     assert run(ready, "unify") == 0
+    assert told(ready, capsys, "identity", "explain", apart["left_customer_id"])["waiting_decisions"] == 0
     ends = {
         name: [f"{row['left_system']}/{row['left_id']}", f"{row['right_system']}/{row['right_id']}"]
         for name, row in (("apart", apart), ("joined", joined))
