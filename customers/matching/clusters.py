@@ -70,6 +70,13 @@ def _groups(records: int, left: Codes, right: Codes, probability: Floats, thresh
 def _label(groups: list[Codes], score: Callable[[Codes, Codes], Floats], threshold: float, labels: Codes) -> None:
     if not groups:
         return
+    # Two records are one person if the link between them suffices, which is why they are a group.
+    for group in groups:
+        if len(group) == 2:
+            labels[group] = group.min()
+    groups = [group for group in groups if len(group) > 2]
+    if not groups:
+        return
     triangles = [np.triu_indices(len(group), 1) for group in groups]
     first = np.concatenate([group[rows] for group, (rows, _) in zip(groups, triangles, strict=True)])
     second = np.concatenate([group[columns] for group, (_, columns) in zip(groups, triangles, strict=True)])

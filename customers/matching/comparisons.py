@@ -1,6 +1,7 @@
 """How well two records agree in a field: a level from 0 (equal) to the field's last one (different)."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -8,7 +9,7 @@ from rapidfuzz.distance import DamerauLevenshtein, JaroWinkler
 from rapidfuzz.process import cpdist
 from scipy.sparse import csr_matrix
 
-from customers.matching.fields import NAMES, Codes, Form, Kind, Prepared
+from customers.matching.fields import NAMES, WORDED, Codes, Form, Kind, Prepared
 
 Levels = npt.NDArray[np.int8]
 _Floats = npt.NDArray[np.float32]
@@ -19,28 +20,54 @@ LEVELS: dict[Kind, int] = {
     "given_name": 4, "family_name": 4, "place": 4, "email": 5, "phone": 4, "date": 5, "identifier": 4, "code": 3,
     "company": 6, "address": 6, "text": 6,
 }  # fmt: skip
-_CHUNK = 500_000
+_PAIRS_AT_ONCE = 500_000
+_ValueLevels = Callable[[Codes, Codes], Levels]
 
 
-def compare(fields: Sequence[Prepared], left: Codes, right: Codes) -> Levels:
-    """Levels of all fields for pairs of records, one row a pair; `BLANK` where either says nothing."""
-    levels = np.empty((len(left), len(fields)), np.int8)
-    for place, field in enumerate(fields):
-        levels[:, place] = _field_levels(field, left, right)
-    _straighten_names(fields, left, right, levels)
-    _discount_named_mailboxes(fields, levels)
-    return levels
+class Comparer:
+    """Compares pairs of the records whose fields it was given; what a field's values need is prepared once.
+
+    Args:
+        fields: the compared fields of all records.
+    """
+
+    def __init__(self, fields: Sequence[Prepared]) -> None:
+        self._fields = fields
+        self._values: list[list[_ValueLevels]] = [
+            [_comparison(field.kind, form, form) for form in field.forms] for field in fields
+        ]
+
+    def levels(self, left: Codes, right: Codes) -> Levels:
+        """Levels of all fields for pairs of records, one row a pair; `BLANK` where either says nothing."""
+        levels = np.empty((len(left), len(self._fields)), np.int8)
+        for start in range(0, len(left), _PAIRS_AT_ONCE):
+            part = slice(start, start + _PAIRS_AT_ONCE)
+            self._compare(left[part], right[part], levels[part])
+        return levels
+
+    def _compare(self, left: Codes, right: Codes, levels: Levels) -> None:
+        for place, (field, compared) in enumerate(zip(self._fields, self._values, strict=True)):
+            best = np.full(len(left), BLANK, np.int8)
+            for form, compare in zip(field.forms, compared, strict=True):
+                found = _form_levels(compare, form, form, left, right)
+                best = np.where((best == BLANK) | ((found != BLANK) & (found < best)), found, best)
+            levels[:, place] = best
+        _straighten_names(self._fields, left, right, levels)
+        _discount_named_mailboxes(self._fields, levels)
 
 
-def _field_levels(field: Prepared, left: Codes, right: Codes) -> Levels:
-    best = np.full(len(left), BLANK, np.int8)
-    for form in field.forms:
-        found = _form_levels(field.kind, form, form, left, right)
-        best = np.where((best == BLANK) | ((found != BLANK) & (found < best)), found, best)
-    return best
+def _comparison(kind: Kind, left: Form, right: Form) -> _ValueLevels:
+    """How two values of these forms, given by their numbers, agree."""
+    if kind in WORDED:
+        return partial(_worded, _weighted_grams(left.values))
+
+    def compare(first: Codes, second: Codes) -> Levels:
+        return _COMPARED[kind]([left.values[code] for code in first], [right.values[code] for code in second])
+
+    return compare
 
 
-def _form_levels(kind: Kind, left_form: Form, right_form: Form, left: Codes, right: Codes) -> Levels:
+def _form_levels(compare: _ValueLevels, left_form: Form, right_form: Form, left: Codes, right: Codes) -> Levels:
     levels = np.full(len(left), BLANK, np.int8)
     a, b = left_form.codes[left], right_form.codes[right]
     told = np.flatnonzero((a >= 0) & (b >= 0))
@@ -49,18 +76,7 @@ def _form_levels(kind: Kind, left_form: Form, right_form: Form, left: Codes, rig
     # The same two values meet often: each is compared once.
     keys = a[told].astype(np.int64) * len(right_form.values) + b[told]
     unique, inverse = np.unique(keys, return_inverse=True)
-    lefts, rights = np.divmod(unique, len(right_form.values))
-    parts = []
-    grams = _weighted_grams(left_form.values) if kind in ("company", "address", "text") else None
-    for start in range(0, len(unique), _CHUNK):
-        chunk = slice(start, start + _CHUNK)
-        if grams is not None:
-            parts.append(_worded(grams, lefts[chunk], rights[chunk]))
-        else:
-            first = [left_form.values[code] for code in lefts[chunk]]
-            second = [right_form.values[code] for code in rights[chunk]]
-            parts.append(_COMPARED[kind](first, second))
-    levels[told] = np.concatenate(parts)[inverse]
+    levels[told] = compare(*np.divmod(unique, len(right_form.values)))[inverse]
     return levels
 
 
@@ -75,8 +91,8 @@ def _straighten_names(fields: Sequence[Prepared], left: Codes, right: Codes, lev
         doubt = np.flatnonzero((straight > 0).any(axis=1))
         crossed = np.stack(
             [
-                _form_levels("given_name", a, b, left[doubt], right[doubt]),
-                _form_levels("given_name", b, a, left[doubt], right[doubt]),
+                _form_levels(_comparison("given_name", a, b), a, b, left[doubt], right[doubt]),
+                _form_levels(_comparison("given_name", b, a), b, a, left[doubt], right[doubt]),
             ],
             axis=1,
         )
@@ -95,11 +111,11 @@ def _discount_named_mailboxes(fields: Sequence[Prepared], levels: Levels) -> Non
 
 
 def _edits(left: _Strings, right: _Strings) -> _Floats:
-    return cpdist(left, right, scorer=DamerauLevenshtein.distance, dtype=np.float32)
+    return cpdist(left, right, scorer=DamerauLevenshtein.distance, dtype=np.float32, workers=-1)
 
 
 def _likeness(left: _Strings, right: _Strings) -> _Floats:
-    return cpdist(left, right, scorer=JaroWinkler.similarity, dtype=np.float32)
+    return cpdist(left, right, scorer=JaroWinkler.similarity, dtype=np.float32, workers=-1)
 
 
 def _lengths(left: _Strings, right: _Strings) -> tuple[_Floats, _Floats]:

@@ -9,15 +9,16 @@ import pyarrow as pa
 
 from customers.matching.candidates import find_candidates
 from customers.matching.clusters import cluster_pairs
-from customers.matching.comparisons import LEVELS, Levels, compare
+from customers.matching.comparisons import LEVELS, Comparer, Levels
 from customers.matching.fields import Codes, Field, prepare_fields
-from customers.matching.model import MatchModel, learn_model, rarity_of
+from customers.matching.model import MatchModel, Rarity, learn_model
 
 Floats = npt.NDArray[np.float64]
 _LEARNED_FROM = 200_000
 _SAMPLED = 50_000
 _ROUNDS = 2
 _LEAST = 0.01
+_PAIRS_AT_ONCE = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -68,10 +69,11 @@ def link_records(table: pa.Table, fields: Sequence[Field], *, seed: int = 0) -> 
     prepared = prepare_fields(table, fields)
     candidates = find_candidates(prepared, records)
     left, right = candidates.left, candidates.right
-    levels = compare(prepared, left, right)
+    comparer = Comparer(prepared)
+    levels = comparer.levels(left, right)
     random = np.random.default_rng(seed)
     other_left, other_right, others = _other_pairs(records, left, right, random)
-    other_levels = compare(prepared, other_left, other_right)
+    other_levels = comparer.levels(other_left, other_right)
     chosen = _sample(len(left), _LEARNED_FROM, random)
     weight = np.concatenate(
         [
@@ -82,33 +84,40 @@ def link_records(table: pa.Table, fields: Sequence[Field], *, seed: int = 0) -> 
     learned_levels = np.concatenate([levels[chosen], other_levels])
     learned_left = np.concatenate([left[chosen], other_left])
     learned_right = np.concatenate([right[chosen], other_right])
-    counted: Codes | None = None
     groups = np.arange(records, dtype=np.int32)
     for _ in range(_ROUNDS):
-        rarity = rarity_of(prepared, learned_left, learned_right, learned_levels, counted)
-        model = learn_model(prepared, learned_levels, rarity, weight, records)
-        probability = model.probability(levels, rarity_of(prepared, left, right, levels, counted))
+        rarity = Rarity(prepared, groups)
+        learned_rarity = rarity.of(learned_left, learned_right, learned_levels)
+        model = learn_model(prepared, learned_levels, learned_rarity, weight, records)
+        probability = _probabilities(model, rarity, left, right, levels)
 
-        def score(a: Codes, b: Codes, model: MatchModel = model, counted: Codes | None = counted) -> Floats:
-            found = compare(prepared, a, b)
-            return model.probability(found, rarity_of(prepared, a, b, found, counted))
+        def score(a: Codes, b: Codes, model: MatchModel = model, rarity: Rarity = rarity) -> Floats:
+            return _probabilities(model, rarity, a, b, comparer.levels(a, b))
 
-        def explain(a: Codes, b: Codes, model: MatchModel = model, counted: Codes | None = counted) -> Evidence:
-            found = compare(prepared, a, b)
-            rarity = rarity_of(prepared, a, b, found, counted)
+        def explain(a: Codes, b: Codes, model: MatchModel = model, rarity: Rarity = rarity) -> Evidence:
+            found = comparer.levels(a, b)
+            rare = rarity.of(a, b, found)
             return Evidence(
                 tuple(field.name for field in prepared),
                 tuple(LEVELS[field.kind] - 1 for field in prepared),
                 found,
-                model.weights(found, rarity),
-                model.related(found, rarity),
+                model.weights(found, rare),
+                model.related(found, rare),
             )
 
         likely = probability >= _LEAST
         threshold = _best_threshold(probability[likely])
         groups = cluster_pairs(records, left[likely], right[likely], probability[likely], threshold, score)
-        counted = groups
     return Linkage(left[likely], right[likely], probability[likely], groups, threshold, model, score, explain)
+
+
+def _probabilities(model: MatchModel, rarity: Rarity, left: Codes, right: Codes, levels: Levels) -> Floats:
+    """By parts: what is computed on the way takes a hundred times the space of its result."""
+    found = np.empty(len(left))
+    for start in range(0, len(left), _PAIRS_AT_ONCE):
+        part = slice(start, start + _PAIRS_AT_ONCE)
+        found[part] = model.probability(levels[part], rarity.of(left[part], right[part], levels[part]))
+    return found
 
 
 def _best_threshold(probability: Floats) -> float:

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from customers.matching.comparisons import BLANK, LEVELS, Levels
-from customers.matching.fields import Codes, Kind, Prepared
+from customers.matching.fields import Codes, Form, Kind, Prepared
 
 Floats = npt.NDArray[np.float64]
 _ROUNDS = 60
@@ -45,7 +45,7 @@ class MatchModel:
     prior_related: Floats
 
     def probability(self, levels: Levels, rarity: Floats) -> Floats:
-        """The chance of each pair to be one person; `rarity` as `rarity_of` gives it."""
+        """The chance of each pair to be one person; `rarity` as `Rarity.of` gives it."""
         return _posteriors(self, levels, rarity)[:, 0]
 
     def related(self, levels: Levels, rarity: Floats) -> Floats:
@@ -63,30 +63,34 @@ class MatchModel:
         return found
 
 
-def rarity_of(
-    fields: Sequence[Prepared], left: Codes, right: Codes, levels: Levels, groups: Codes | None = None
-) -> Floats:
-    """For equal values the logarithm of their share in the data, 0 elsewhere: agreeing on a rare value says more.
+class Rarity:
+    """How rare each value is: agreeing on a rare value says more than agreeing on a common one.
 
     Args:
         fields: the compared fields.
-        left: one side of the pairs.
-        right: the other side.
-        levels: of these pairs.
         groups: for each record the person that it is taken for; a value is counted once a person.
     """
-    found = np.zeros(levels.shape)
-    for place, field in enumerate(fields):
-        equal = np.flatnonzero(levels[:, place] == 0)
-        for form in field.forms:
-            told = form.codes >= 0
-            holders = np.stack([form.codes[told], np.arange(len(told))[told] if groups is None else groups[told]])
-            values = np.unique(holders, axis=1)[0]
-            share = np.log(np.bincount(values, minlength=len(form.values)).clip(1) / max(len(values), 1))
-            a = form.codes[left[equal]]
-            agree = (a >= 0) & (a == form.codes[right[equal]])
-            found[equal[agree], place] = np.minimum(found[equal[agree], place], share[a[agree]])
-    return found
+
+    def __init__(self, fields: Sequence[Prepared], groups: Codes) -> None:
+        self._fields = fields
+        self._shares = [[_log_shares(form, groups) for form in field.forms] for field in fields]
+
+    def of(self, left: Codes, right: Codes, levels: Levels) -> Floats:
+        """For pairs of records with these levels: the logarithm of equal values' share in the data, 0 elsewhere."""
+        found = np.zeros(levels.shape)
+        for place, (field, shares) in enumerate(zip(self._fields, self._shares, strict=True)):
+            equal = np.flatnonzero(levels[:, place] == 0)
+            for form, share in zip(field.forms, shares, strict=True):
+                a = form.codes[left[equal]]
+                agree = (a >= 0) & (a == form.codes[right[equal]])
+                found[equal[agree], place] = np.minimum(found[equal[agree], place], share[a[agree]])
+        return found
+
+
+def _log_shares(form: Form, groups: Codes) -> Floats:
+    told = np.flatnonzero(form.codes >= 0)
+    values = np.unique(form.codes[told].astype(np.int64) * len(form.codes) + groups[told]) // len(form.codes)
+    return np.asarray(np.log(np.bincount(values, minlength=len(form.values)).clip(1) / max(len(values), 1)))
 
 
 def learn_model(fields: Sequence[Prepared], levels: Levels, rarity: Floats, weight: Floats, records: int) -> MatchModel:

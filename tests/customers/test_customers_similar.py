@@ -1,5 +1,10 @@
 """Records without a common key enter identity resolution, each since its own time."""
 
+import numpy as np
+import pytest
+
+from tests.customers.conftest import FAMILY
+
 
 def test_a_card_with_another_mailbox_finds_its_lead_when_it_was_typed(fair, moment):
     fair.unify()
