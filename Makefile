@@ -12,6 +12,8 @@ export PYTHONDONTWRITEBYTECODE =
 export BENTOML_DO_NOT_TRACK = true
 export MLFLOW_DISABLE_TELEMETRY = true
 export FEAST_USAGE = False
+# Threads of LightGBM that wait in a busy loop slow each other down where tests run side by side.
+export OMP_WAIT_POLICY = passive
 
 .PHONY: help demo test check format serve notebook bento bench soak clean
 .DEFAULT_GOAL := help

@@ -9,12 +9,14 @@ import typer
 
 from core.errors import KizashiError
 
-# Libraries that would otherwise report home or look for a network.
+# Libraries that would otherwise report home, look for a network, or be rude to whatever else the machine does: threads
+# that wait for each other in a busy loop make training several times slower as soon as another process needs a core.
 QUIET_ENVIRONMENT = {
     "BENTOML_DO_NOT_TRACK": "true",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "FEAST_USAGE": "False",
     "DO_NOT_TRACK": "true",
+    "OMP_WAIT_POLICY": "passive",
 }
 
 
