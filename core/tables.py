@@ -15,6 +15,7 @@ WHOLE = pa.int64()
 FLAG = pa.bool_()
 # Microseconds: Spark refuses nanoseconds. UTC with time zone: naive times break point-in-time joins quietly.
 MOMENT = pa.timestamp("us", tz="UTC")
+DAY = pa.date32()
 
 
 @dataclass(frozen=True)
@@ -394,6 +395,18 @@ SOURCES = TableSpec(
     ("source", "file"),
     total=("rows", ("published", "quarantined", "forgotten")),
 )
+SOURCE_DAYS = TableSpec(
+    "source_days",
+    "what a section of a source told of a business day: facts as read, and those that repeat an event's id",
+    {
+        "source": _text(),
+        "section": _text(),
+        "day": ColumnSpec(DAY),
+        "facts": ColumnSpec(WHOLE),
+        "repeated": ColumnSpec(WHOLE),
+    },
+    ("source", "section", "day"),
+)
 
 TABLES: dict[str, TableSpec] = {
     spec.name: spec
@@ -415,5 +428,6 @@ TABLES: dict[str, TableSpec] = {
         CONSENTS,
         QUARANTINE,
         SOURCES,
+        SOURCE_DAYS,
     )
 }

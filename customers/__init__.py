@@ -7,6 +7,7 @@ __all__ = [
     "consent",
     "identity",
     "mapping",
+    "quality",
     "quarantine",
     "survivorship",
     "unify",

@@ -12,6 +12,9 @@ from customers.cleansing.phone import normalise_phone
 from customers.cleansing.text import normalise_login, normalise_number, tidy_text
 from customers.cleansing.title import department_of, rank_of
 
+# Ends the name under which a value is kept that nobody can read.
+UNREADABLE = "_unreadable"
+
 
 def cleanse_field(field: str, value: str) -> dict[str, str]:
     """A field's cleansed value, and what else can be read from it; an unreadable value is kept under its own name.
@@ -46,7 +49,7 @@ def cleanse_field(field: str, value: str) -> dict[str, str]:
     else:
         found = {field: tidy_text(value)}
     if found[field] is None:
-        return {f"{field}_unreadable": value}
+        return {f"{field}{UNREADABLE}": value}
     return {name: form for name, form in found.items() if form is not None}
 
 

@@ -9,6 +9,8 @@ from customers.mapping.staging import SectionRows
 _STRAY_AFTER_YEARS = 5
 _STRAY_SHARE = 0.01
 _ENOUGH_ROWS = 100
+# Behind the name of the time.
+STRAY = "lies years after all others"
 
 
 def create_quarantine(connection: duckdb.DuckDBPyConnection) -> None:
@@ -88,6 +90,6 @@ def mark_stray_times(connection: duckdb.DuckDBPyConnection, rows: SectionRows, c
               AND from_end <= greatest(1, {_STRAY_SHARE} * total)"""
         )
         connection.execute(
-            f"""UPDATE {rows.table} SET fault = {literal(column + " lies years after all others")}
+            f"""UPDATE {rows.table} SET fault = {literal(f"{column} {STRAY}")}
             WHERE fault IS NULL AND {column} >= (SELECT first_stray FROM stray)"""
         )

@@ -41,6 +41,7 @@ from customers.mapping.staging import SectionRows
 from customers.profiles import build_profiles
 from customers.publish import write_tables
 from customers.quarantine import create_quarantine, mark_stray_times, set_faults_aside
+from customers.source_days import build_source_days, create_source_days, note_days
 from customers.suppression import SuppressionList
 from customers.survivorship import GOLDEN_FIELDS, build_customers, build_golden_fields
 
@@ -131,6 +132,7 @@ def unify_customers(
             resolution = link_people(connection, settings.identity, workspace, run, decisions)
             advance()
             _attach_people(connection)
+            build_source_days(connection, settings.timezone)
             build_deals(connection)
             build_consents(connection)
             build_consent_now(connection, settings)
@@ -144,6 +146,7 @@ def unify_customers(
             *((decisions_fingerprint(decisions),) if decisions else ()),
         )
         manifest: dict[str, object] = {
+            "run": run,
             "data_until": data_until.isoformat(),
             "as_of": as_of.isoformat(),
             "fingerprint": mark,
@@ -212,6 +215,7 @@ def _engine(workspace: Workspace) -> Iterator[tuple[duckdb.DuckDBPyConnection, P
         create_staging(connection)
         create_quarantine(connection)
         create_balance(connection)
+        create_source_days(connection)
         create_mentions(connection)
         connection.execute("CREATE TABLE exports (source VARCHAR, exported_at TIMESTAMPTZ)")
         yield connection, scratch
@@ -238,7 +242,7 @@ def _read_sources(
             connection.execute("INSERT INTO exports VALUES (?, ?)", [source.name, exported_at])
             # After the first fault only the other sources' faults are of interest.
             if raw is not None and not faults:
-                _map_source(connection, source, raw, exported_at, mentions)
+                _map_source(connection, source, raw, exported_at, mentions, settings.timezone)
             if raw is not None:
                 connection.execute(f"DROP TABLE {raw.table}")
             advance()
@@ -251,6 +255,7 @@ def _map_source(
     raw: RawSource,
     exported_at: datetime | None,
     mentions: bool,
+    timezone: str,
 ) -> None:
     sections: list[SectionRows] = []
     for name in source.sections():
@@ -264,6 +269,8 @@ def _map_source(
     for rows in sections:
         if faulty:
             connection.execute(f"DELETE FROM {rows.table} WHERE (file, line) IN (SELECT (file, line) FROM faulty)")
+        for column in _FACT_TIMES.get(rows.name, []):
+            note_days(connection, source.name, rows, column, timezone)
         for insert in rows.inserts:
             connection.execute(insert)
         connection.execute(f"DROP TABLE {rows.table}")
