@@ -14,7 +14,7 @@ from kizashi import __version__
 from kizashi.cli_identity import identity_app
 from kizashi.cli_serving import alerts_app, keys_app, segments_app, serve
 from kizashi.launch import run_guarded
-from kizashi.options import DEFAULT_CONFIG, Config, Debug, Json, ModelArgument, open_job
+from kizashi.options import DEFAULT_CONFIG, Config, Debug, Json, Language, ModelArgument, open_job
 
 app = typer.Typer(
     name="kizashi",
@@ -103,6 +103,37 @@ def unify(config: Config = DEFAULT_CONFIG, json: Json = False, debug: Debug = Fa
 
 
 @app.command()
+def quality(
+    html: Annotated[Path | None, typer.Option(help="Write the report as one page (.html) instead.")] = None,
+    lang: Language = None,
+    config: Config = DEFAULT_CONFIG,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Say how good the unified data are: sources, fields, who is who, events."""
+    del debug
+    job = open_job(config, json)
+    language = job.language(lang)
+    from customers.quality.report import assess_quality
+    from kizashi.export import check_export_path
+    from kizashi.quality_figures import quality_content
+    from kizashi.quality_page import write_quality_page
+    from kizashi.quality_texts import say
+    from kizashi.quality_view import QualityView
+
+    if html is not None:
+        check_export_path(html, (".html",), "--html ")
+    name, timezone = job.settings.name, job.settings.timezone
+    report = assess_quality(job.workspace, timezone)
+    content = quality_content(report, name, language)
+    if html is not None:
+        write_quality_page(html, report, name, language, timezone)
+        job.console.show_lines({**content, "out": html}, [say("written", language, path=html)])
+    else:
+        job.console.show_drawn(content, lambda terminal: QualityView(language, timezone).draw(terminal, report, name))
+
+
+@app.command()
 def features(config: Config = DEFAULT_CONFIG, json: Json = False, debug: Debug = False) -> None:
     """Build the point-in-time features and bring the newest online."""
     del debug
@@ -159,7 +190,7 @@ def score(
 def explain(
     model: ModelArgument,
     person: Annotated[str, typer.Argument(metavar="ID", help="A customer id, or system:id such as marketo:1001.")],
-    lang: Annotated[str | None, typer.Option(help="ja or en; default: the configuration's locale.")] = None,
+    lang: Language = None,
     config: Config = DEFAULT_CONFIG,
     json: Json = False,
     debug: Debug = False,
@@ -168,11 +199,7 @@ def explain(
     del debug
     job = open_job(config, json)
     name = job.model(model)
-    from core.errors import ConfigurationError
-
-    if lang not in (None, "ja", "en"):
-        raise ConfigurationError(f"the language {lang!r}", "ja or en", "choose one of them")
-    language = cast("Literal['ja', 'en']", lang or job.settings.locale)
+    language = job.language(lang)
     from kizashi.people import find_customer
     from scoring.explain import explain_customer
 

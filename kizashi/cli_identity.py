@@ -2,11 +2,11 @@
 
 import getpass
 from pathlib import Path
-from typing import Annotated, Literal, cast
+from typing import Annotated
 
 import typer
 
-from kizashi.options import DEFAULT_CONFIG, Config, Debug, Job, Json, open_job
+from kizashi.options import DEFAULT_CONFIG, Config, Debug, Json, Language, open_job
 
 identity_app = typer.Typer(
     help="Why two records are one person, or are not, and what people decided.", no_args_is_help=True
@@ -14,17 +14,8 @@ identity_app = typer.Typer(
 review_app = typer.Typer(help="Doubtful pairs as a list to fill in, and the decisions made.", no_args_is_help=True)
 identity_app.add_typer(review_app, name="review")
 
-Language = Annotated[str | None, typer.Option(help="ja or en; default: the configuration's locale.")]
 Unmasked = Annotated[bool, typer.Option("--unmasked", help="Show addresses, telephones and names in full.")]
 _WHO = "A customer id of any time, or system/id such as marketo/1001."
-
-
-def _language(job: Job, lang: str | None) -> Literal["ja", "en"]:
-    from core.errors import ConfigurationError
-
-    if lang not in (None, "ja", "en"):
-        raise ConfigurationError(f"the language {lang!r}", "ja or en", "choose one of them")
-    return cast("Literal['ja', 'en']", lang or job.settings.locale)
 
 
 @identity_app.command("explain")
@@ -40,7 +31,7 @@ def explain(
     """Say why two records are one person, or why they are not."""
     del debug
     job = open_job(config, json)
-    language = _language(job, lang)
+    language = job.language(lang)
     from customers.decisions import read_decisions, waiting_decisions
     from customers.review.explanation import explain_pair, explain_person
     from kizashi.identity_view import IdentityView

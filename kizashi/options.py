@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 Config = Annotated[Path, typer.Option("--config", "-c", help="The configuration to use (YAML).")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on one line on stdout.")]
+Language = Annotated[str | None, typer.Option(help="ja or en; default: the configuration's locale.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 ModelArgument = Annotated[str, typer.Argument(help="The model, for example lead.")]
 DEFAULT_CONFIG = Path("conf/demo.yaml")
@@ -34,6 +35,18 @@ class Job:
             ConfigurationError: the configuration has no such model.
         """
         return configured_model(self.settings, name)
+
+    def language(self, lang: str | None) -> Literal["ja", "en"]:
+        """The wanted language; without a wish the configuration's locale.
+
+        Raises:
+            ConfigurationError: it is neither Japanese nor English.
+        """
+        from core.errors import ConfigurationError
+
+        if lang not in (None, "ja", "en"):
+            raise ConfigurationError(f"the language {lang!r}", "ja or en", "choose one of them")
+        return cast("Literal['ja', 'en']", lang or self.settings.locale)
 
 
 def configured_model(settings: "Settings", name: str) -> "ModelName":
