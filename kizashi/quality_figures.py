@@ -54,16 +54,8 @@ def warnings(report: QualityReport, locale: Locale) -> list[str]:
             said.append(say("warn_unlisted", locale, source=source.source, count=source.unlisted))
         fresh = source.freshness
         if fresh is not None and fresh.stalled:
-            said.append(
-                say(
-                    "warn_stalled",
-                    locale,
-                    source=source.source,
-                    silent=fresh.silent_days,
-                    newest=fresh.newest,
-                    longest=fresh.longest_pause,
-                )  # fmt: skip
-            )
+            values = {"silent": fresh.silent_days, "newest": fresh.newest, "longest": fresh.longest_pause}
+            said.append(say("warn_stalled", locale, source=source.source, **values))
     return said
 
 
@@ -119,8 +111,10 @@ def events_sentence(report: QualityReport, locale: Locale) -> str:
 
 def rule_label(rule: str, locale: Locale) -> str:
     """What people call a rule that links; one of a source's own keeps its name."""
-    known = f"rule_{rule}" in IDENTITY_TEXTS and rule != "similar"
-    return say_identity(f"rule_{rule}", locale) if known else rule
+    if rule == "similar":
+        # What `identity` says of it names the probability of one link.
+        return say("similar", locale)
+    return say_identity(f"rule_{rule}", locale) if f"rule_{rule}" in IDENTITY_TEXTS else rule
 
 
 def quality_content(report: QualityReport, company: str, locale: Locale) -> dict[str, Any]:

@@ -9,7 +9,8 @@ QUALITY_TEXTS: dict[str, Label] = {
     "written": Label(ja="データ品質レポートを {path} に書き出しました。", en="The data quality report is in {path}."),
     "attention": Label(ja="要確認", en="Needs a look"),
     "all_well": Label(
-        ja="行数はすべて合い、止まっているソースもありません。", en="Every row is accounted for, and no source stands still."
+        ja="行数はすべて合い、止まっているソースもありません。",
+        en="Every row is accounted for, and no source stands still.",
     ),
     "warn_unexplained": Label(
         ja="{source}: 読み込み {rows:,} 行と内訳の合計が {count:+,} 行合いません。表が壊れている可能性があります。"
@@ -27,8 +28,9 @@ QUALITY_TEXTS: dict[str, Label] = {
     ),
     "sources": Label(ja="ソース", en="Sources"),
     "sources_note": Label(
-        ja="行 = 採用 + 隔離 + 忘却。鮮度は最新の事実からデータの終わりまでの日数で、そのソース自身の間隔(過去1年)と比べます。",
-        en="rows = published + quarantined + forgotten. Silent: days from the newest fact to the end of the data, beside "
+        ja="行 = 採用 + 隔離 + 忘却。経過日は最新の事実からデータの終わりまでの日数です。"
+        "そのソース自身の間隔(過去1年)と比べます。",
+        en="Rows = published + set aside + forgotten. Silent: days from the newest fact to the end of the data, beside "
         "the source's own pauses of the last year.",
     ),
     "source": Label(ja="ソース", en="source"),
@@ -54,7 +56,7 @@ QUALITY_TEXTS: dict[str, Label] = {
     "fields": Label(ja="項目の充足率", en="How often fields are filled"),
     "fields_note": Label(
         ja="値のあるレコードの割合。「統合」は統合後の人物(匿名を除く)。「–」は、そのシステムに値が一つもないことを示します。",
-        en="Share of records with a value; golden: of the people who are known. A dash: the system has no value at all.",
+        en="Share of records with a value; golden: of people who are known. A dash: the system has no value at all.",
     ),
     "field": Label(ja="項目", en="field"),
     "golden": Label(ja="統合", en="golden"),
@@ -76,8 +78,8 @@ QUALITY_TEXTS: dict[str, Label] = {
     "identities_say": Label(
         ja="レコード {records:,} 件 → {known:,} 人(ほかに匿名 {anonymous:,} 人)。{large} 件を超えるレコードを持つ人は"
         " {over:,} 人、最大 {largest:,} 件。",
-        en="{records:,} records are {known:,} people (and {anonymous:,} anonymous ones). {over:,} people have more than "
-        "{large} records; the largest has {largest:,}.",
+        en="{records:,} records are {known:,} people (and {anonymous:,} anonymous ones). {over:,} people have more "
+        "than {large} records; the largest has {largest:,}.",
     ),
     "changes_say": Label(
         ja="前回の実行での変化: 統合 {merges:,} 件、分割 {splits:,} 件。",
@@ -90,8 +92,8 @@ QUALITY_TEXTS: dict[str, Label] = {
     "overlaps": Label(ja="重複している人", en="People in several places"),
     "overlaps_note": Label(
         ja="対角線は一つのシステムの中での重複(余分なレコード数)、ほかは両方のシステムにいる人数です。",
-        en="On the diagonal: people with several records in one system (and the records too many); elsewhere: people in "
-        "both systems.",
+        en="On the diagonal: people with several records in one system (and the records too many); elsewhere: people "
+        "in both systems.",
     ),
     "within": Label(ja="{system} の中", en="within {system}"),
     "between": Label(ja="{left} と {right}", en="{left} and {right}"),
@@ -99,20 +101,22 @@ QUALITY_TEXTS: dict[str, Label] = {
     "links": Label(ja="リンク", en="Links"),
     "links_note": Label(
         ja="「統合」は二人を一人にしたリンク、「確認」はそれを裏づけたリンク。氏名か人の判断に反するものは使いません。",
-        en="Joined: united two people. Further: confirm what others united. Refused: names or a decision speak against.",
+        en="Joined: united two people. Further: confirm what others united. No: names or a decision speak against it.",
     ),
     "rule": Label(ja="規則", en="rule"),
+    "similar": Label(ja="よく似ている", en="alike"),
     "joined": Label(ja="統合", en="joined"),
     "further": Label(ja="確認", en="further"),
     "names": Label(ja="氏名で却下", en="no: names"),
     "decision": Label(ja="判断で却下", en="no: decision"),
     "events": Label(ja="イベント", en="Events"),
     "events_say": Label(
-        ja="採用 {events:,} 件(うちボット {bots:,} 件、{share})。重複をまとめたもの {repeated:,} 件、ありえない時刻で隔離"
-        " {future:,} 行。",
-        en="{events:,} published, {bots:,} of them by bots ({share}). {repeated:,} copies were left out; {future:,} rows "
-        "were set aside for a time that cannot be.",
+        ja="採用 {events:,} 件(うちボット {bots:,} 件、{share})。重複をまとめたもの {repeated:,} 件、ありえない時刻で"
+        "隔離 {future:,} 行。",
+        en="{events:,} published, {bots:,} of them by bots ({share}). {repeated:,} copies were left out; {future:,} "
+        "rows were set aside for a time that cannot be.",
     ),
+    "count": Label(ja="件数", en="events"),
     "channel": Label(ja="チャネル", en="channel"),
     "bots": Label(ja="ボット", en="bots"),
     "read": Label(ja="読み込み", en="read"),

@@ -28,7 +28,7 @@ _SHOWN_PAIRS = 10
 _SHOWN_COLUMNS = 8
 _WIDEST_FIELD = 18
 # A share such as "100.0 %", and the space between columns.
-_SHARE_WIDTH, _GAP = 7, 2
+_SHARE_WIDTH, _GAP = 7, 1
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ class QualityView:
     def _draw_events(self, terminal: Terminal, report: QualityReport) -> None:
         terminal.print(self._say("events"), style="italic", highlight=False)
         terminal.print(events_sentence(report, self.locale), highlight=False)
-        table = self._table("events", "channel", "events", "bots", "share")
+        table = self._table("events", "channel", "count", "bots", "share")
         table.title = None
         for channel in report.events.channels:
             table.add_row(
