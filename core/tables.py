@@ -397,7 +397,7 @@ SOURCES = TableSpec(
 )
 SOURCE_DAYS = TableSpec(
     "source_days",
-    "what a section of a source told of a business day: facts as read, and those that repeat an event's id",
+    "what a section of a source told of a business day: facts as read, and events that repeat another one's id",
     {
         "source": _text(),
         "section": _text(),

@@ -14,7 +14,7 @@ def create_source_days(connection: duckdb.DuckDBPyConnection) -> None:
 def note_days(
     connection: duckdb.DuckDBPyConnection, source: str, rows: SectionRows, column: str, timezone: str
 ) -> None:
-    """Count a section's good rows by the business day of their time in `column`."""
+    """Count a section's good rows by the day, in the business time zone, of their `column`."""
     connection.execute(
         f"""INSERT INTO facts_read
         SELECT {literal(source)}, {literal(rows.name)}, timezone({literal(timezone)}, {column})::DATE AS day, count(*)

@@ -28,7 +28,7 @@ class QuarantineReason:
 class Freshness:
     """When a source last told a fact, and whether that is long ago for this source.
 
-    Days are business days of the calendar. `silent_days` lie between the newest fact and the end of the data,
+    Days are those of the business time zone. `silent_days` lie between the newest fact and the end of the data,
     `longest_pause` between two days with facts in the year before (None: fewer than two), `pauses` counts them, and
     `stalled` says that the silence is longer than every one of enough pauses.
     """
@@ -76,7 +76,7 @@ class SourceQuality:
 
 
 def assess_sources(connection: duckdb.DuckDBPyConnection, until: date) -> tuple[SourceQuality, ...]:
-    """Assess every source; `until` is the business day up to which the data reach."""
+    """Assess every source; `until` is the day up to which the data reach."""
     reasons, others = _reasons(connection)
     freshness = _freshness(connection, until)
     rows = connection.execute(
