@@ -128,25 +128,38 @@ def assess_fields(connection: duckdb.DuckDBPyConnection) -> tuple[FieldQuality, 
 def _find_current_values(connection: duckdb.DuckDBPyConnection) -> None:
     """Make `record_values`: what each record's field holds today, readable or not; blank where it was emptied.
 
-    Most fields took one value only, and need no comparison of times.
+    `attributes` is sorted by record, field and time, so that the last row of each run is today's: no sorting, which
+    would take minutes for many people. People and values are only compared, by 64 bits of their hash.
     """
     connection.execute(
-        f"""CREATE TABLE record_values AS
-        WITH told AS (
-            SELECT customer_id, system, source_id, suffix(field, '{UNREADABLE}') AS unreadable,
-                   CASE WHEN suffix(field, '{UNREADABLE}') THEN left(field, -{len(UNREADABLE)}) ELSE field END AS field,
-                   value, occurred_at, recorded_at
-            FROM attributes WHERE NOT list_contains($derived, field)
-        )
-        SELECT any_value(customer_id) AS customer_id, system, source_id, field,
-               max(occurred_at) AS occurred_at,
-               CASE WHEN count(*) = 1 THEN any_value(value)
-                    ELSE arg_max({{'value': value}}, (occurred_at, recorded_at, value)).value END AS value,
-               CASE WHEN count(*) = 1 THEN any_value(unreadable)
-                    ELSE arg_max(unreadable, (occurred_at, recorded_at, value)) END AS unreadable
-        FROM told GROUP BY system, source_id, field""",
+        """CREATE TABLE last_values AS
+        SELECT hash(customer_id) AS person, system, source_id, field, hash(value) AS mark, value IS NOT NULL AS held,
+               occurred_at, recorded_at
+        FROM (
+            SELECT *, lead(system) OVER () IS DISTINCT FROM system OR lead(source_id) OVER () IS DISTINCT FROM source_id
+                   OR lead(field) OVER () IS DISTINCT FROM field AS is_last
+            FROM attributes
+        ) WHERE is_last AND NOT list_contains($derived, field)""",
         {"derived": list(_DERIVED)},
     )
+    connection.execute(
+        f"""CREATE TABLE spoiled_values AS
+        SELECT * REPLACE (left(field, -{len(UNREADABLE)}) AS field) FROM last_values
+        WHERE suffix(field, '{UNREADABLE}')"""
+    )
+    # Of what can be read and what cannot the later one holds; at the same moment, what can be read.
+    connection.execute(
+        f"""CREATE TABLE record_values AS
+        WITH readable AS (FROM last_values WHERE NOT suffix(field, '{UNREADABLE}'))
+        SELECT r.*, false AS unreadable FROM readable r WHERE NOT EXISTS (
+            FROM spoiled_values s WHERE s.system = r.system AND s.source_id = r.source_id AND s.field = r.field
+                AND (s.occurred_at, s.recorded_at) > (r.occurred_at, r.recorded_at))
+        UNION ALL
+        SELECT s.*, true FROM spoiled_values s WHERE NOT EXISTS (
+            FROM readable r WHERE s.system = r.system AND s.source_id = r.source_id AND s.field = r.field
+                AND (r.occurred_at, r.recorded_at) >= (s.occurred_at, s.recorded_at))"""
+    )
+    connection.execute("DROP TABLE last_values")
 
 
 def _find_disputes(connection: duckdb.DuckDBPyConnection) -> None:
@@ -157,28 +170,29 @@ def _find_disputes(connection: duckdb.DuckDBPyConnection) -> None:
     listed = ", ".join(PERSON_FIELDS)
     connection.execute(
         """CREATE TABLE told_values AS
-        SELECT customer_id, field, system, arg_max(value, (occurred_at, source_id)) AS value
-        FROM record_values WHERE value IS NOT NULL AND NOT unreadable AND list_contains($fields, field)
-          AND customer_id IN (SELECT customer_id FROM record_values GROUP BY customer_id
-                              HAVING min(system) <> max(system))
-        GROUP BY customer_id, field, system""",
-        {"fields": list(PERSON_FIELDS)},
+        SELECT person, field, system, arg_max(mark, (occurred_at, source_id)) AS mark
+        FROM record_values
+        WHERE held AND NOT unreadable AND list_contains($fields, field) AND person IN (
+            SELECT hash(customer_id) FROM identities WHERE ended_at IS NULL AND NOT list_contains($keys, system)
+            GROUP BY customer_id HAVING min(system) <> max(system))
+        GROUP BY person, field, system""",
+        {"fields": list(PERSON_FIELDS), "keys": list(KEY_SYSTEMS)},
     )
     connection.execute(
         """CREATE TABLE comparisons AS
-        SELECT customer_id, field, min(value) <> max(value) AS disputed
-        FROM told_values GROUP BY customer_id, field HAVING count(*) > 1"""
+        SELECT person, field, min(mark) <> max(mark) AS disputed
+        FROM told_values GROUP BY person, field HAVING count(*) > 1"""
     )
     connection.execute(
         f"""CREATE TABLE rivals AS
         WITH golden AS (
-            UNPIVOT (SELECT customer_id, {listed} FROM customers
-                     WHERE customer_id IN (SELECT customer_id FROM comparisons WHERE disputed))
+            UNPIVOT (SELECT hash(customer_id) AS person, {listed} FROM customers
+                     WHERE hash(customer_id) IN (SELECT person FROM comparisons WHERE disputed))
             ON {listed} INTO NAME field VALUE golden
         )
-        SELECT customer_id, field, system, value, value = golden AS won
-        FROM told_values JOIN (FROM comparisons WHERE disputed) USING (customer_id, field)
-        LEFT JOIN golden USING (customer_id, field)"""
+        SELECT person, field, system, mark, mark = hash(golden) AS won
+        FROM told_values JOIN (FROM comparisons WHERE disputed) USING (person, field)
+        LEFT JOIN golden USING (person, field)"""
     )
 
 
@@ -192,8 +206,8 @@ def _golden(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
 def _systems(connection: duckdb.DuckDBPyConnection) -> dict[str, list[SystemField]]:
     rows = connection.execute(
         """WITH held AS (
-            SELECT field, system, count(*) FILTER (value IS NOT NULL AND NOT unreadable) AS filled,
-                   count(*) FILTER (value IS NOT NULL AND unreadable) AS unreadable
+            SELECT field, system, count(*) FILTER (held AND NOT unreadable) AS filled,
+                   count(*) FILTER (held AND unreadable) AS unreadable
             FROM record_values GROUP BY field, system
         ), disputes AS (
             SELECT field, system, count(*) AS disputed, count(*) FILTER (won) AS won FROM rivals GROUP BY field, system
@@ -212,12 +226,12 @@ def _disagreements(connection: duckdb.DuckDBPyConnection) -> dict[str, list[Disa
     rows = connection.execute(
         """WITH both_hold AS (
             SELECT a.field, a.system AS one, b.system AS other, count(*) AS compared
-            FROM told_values a JOIN told_values b USING (customer_id, field) WHERE a.system < b.system GROUP BY ALL
+            FROM told_values a JOIN told_values b USING (person, field) WHERE a.system < b.system GROUP BY ALL
         ), differ AS (
             SELECT a.field, a.system AS one, b.system AS other, count(*) AS different,
                    count(*) FILTER (a.won) AS left_won, count(*) FILTER (b.won) AS right_won
-            FROM rivals a JOIN rivals b USING (customer_id, field)
-            WHERE a.system < b.system AND a.value <> b.value GROUP BY ALL
+            FROM rivals a JOIN rivals b USING (person, field)
+            WHERE a.system < b.system AND a.mark <> b.mark GROUP BY ALL
         )
         SELECT field, one, other, compared, different, left_won, right_won
         FROM differ JOIN both_hold USING (field, one, other) ORDER BY field, different DESC, one, other"""
