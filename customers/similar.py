@@ -13,7 +13,7 @@ from customers.cleansing.name import NAME_FIELDS, name_from_parts
 from customers.connectors.raw import literal
 from customers.matching import Evidence, Field, link_records
 
-_COMPARED = (
+COMPARED = (
     Field("given_name", "given_name", ("first", "first_sound")),
     Field("family_name", "family_name", ("last", "last_sound")),
     Field("email", "email"),
@@ -23,7 +23,7 @@ _COMPARED = (
     Field("city", "place"),
     Field("postal_code", "code"),
 )
-_COLUMNS = tuple(column for field in _COMPARED for column in field.columns or (field.name,))
+_COLUMNS = tuple(column for field in COMPARED for column in field.columns or (field.name,))
 # The fields of a record that are read for it.
 READ_FIELDS = (*NAME_FIELDS, "email", "phone", "company", "address", "building", "city", "postal_code")
 # Fewer values than these tell nobody from another.
@@ -61,7 +61,7 @@ def propose_similar(connection: duckdb.DuckDBPyConnection, settings: SimilarSett
         return
     number = {values: place for place, values in enumerate(rows)}
     columns = dict(zip(_COLUMNS, map(list, zip(*rows, strict=True)), strict=True))
-    linkage = link_records(pa.table({name: pa.array(texts, pa.string()) for name, texts in columns.items()}), _COMPARED)
+    linkage = link_records(pa.table({name: pa.array(texts, pa.string()) for name, texts in columns.items()}), COMPARED)
     # Rows that several records hold: as likely one person as any two rows with just these values.
     held = np.bincount([number[values] for *_, values in versions], minlength=len(rows))
     alone = np.flatnonzero(held > 1).astype(np.int32)
