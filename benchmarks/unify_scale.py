@@ -38,7 +38,7 @@ from simulator import simulate_company
 ROOT = Path(__file__).parents[1]
 # Half a million people leave a million records and ten million rows of events in six months.
 CUSTOMERS = 500_000
-MONTHS = 6
+MONTHS = 9
 LIMIT = 2.0
 MEMORY_GB = 12.0
 _SPLINK_THRESHOLD = 0.95

@@ -93,8 +93,13 @@ def fingerprint(*parts: object) -> str:
     return digest.hexdigest()[:16]
 
 
-def connect_duckdb(threads: int | None = None) -> duckdb.DuckDBPyConnection:
-    """A fresh in-memory DuckDB in UTC that needs no network and spills to the system's temporary folder."""
+def connect_duckdb(threads: int | None = None, memory: str | None = None) -> duckdb.DuckDBPyConnection:
+    """A fresh in-memory DuckDB in UTC that needs no network and spills to the system's temporary folder.
+
+    Args:
+        threads: how many it uses; None for all cores.
+        memory: how much it keeps in memory before it spills, such as `3GB`; None for most of what the machine has.
+    """
     connection = duckdb.connect(":memory:")
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute("SET autoinstall_known_extensions = false")
@@ -105,6 +110,8 @@ def connect_duckdb(threads: int | None = None) -> duckdb.DuckDBPyConnection:
     # DuckDB's own choice would be a folder `.tmp` wherever the command was started.
     spill = Path(tempfile.gettempdir()) / f"kizashi-duckdb-{os.getpid()}"
     connection.execute(f"SET temp_directory = '{str(spill).replace(chr(39), chr(39) * 2)}'")
+    if memory is not None:
+        connection.execute(f"SET memory_limit = '{memory}'")
     if threads is not None:
         connection.execute(f"SET threads = {int(threads)}")
     return connection

@@ -1,12 +1,13 @@
 """What each record's address was, whenever a part of it became known: prefecture, city, town and the rest together."""
 
+from collections.abc import Iterator
+
 import duckdb
-import pyarrow as pa
 
 from customers.cleansing.address_fields import ADDRESS_FIELDS, READ_FIELDS, cleanse_address
 from customers.connectors.raw import literal
+from customers.memory import Memory
 
-_BATCH = 50_000
 # What else a part's value is read from: it counts as told anew where these are.
 _TOLD_WITH = {"city": "address", "town": "address", "building": "address"}
 
@@ -27,7 +28,7 @@ def take_addresses(connection: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-def add_addresses(connection: duckdb.DuckDBPyConnection) -> None:
+def add_addresses(connection: duckdb.DuckDBPyConnection, memory: Memory) -> None:
     """Add the cleansed parts of `address_values` to `profile_rows`.
 
     At each moment at which a record's address became known in part, all parts that were known by then are read
@@ -53,7 +54,12 @@ def add_addresses(connection: duckdb.DuckDBPyConnection) -> None:
                    moment AS (PARTITION BY system, source_id, recorded_at)
         ) WHERE is_last"""
     )
-    _cleanse_states(connection)
+    memory.ask(
+        "address_forms",
+        f"SELECT {', '.join(READ_FIELDS)} FROM address_states",
+        [f"new_{name}" for name in ADDRESS_FIELDS],
+        _forms_of,
+    )
     listed = " UNION ALL ".join(
         f"""SELECT system, source_id, {literal(name)} AS field, new_{name} AS value, occurred_at, recorded_at,
                    recorded_assumed,
@@ -73,21 +79,9 @@ def add_addresses(connection: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-def _cleanse_states(connection: duckdb.DuckDBPyConnection) -> None:
-    """Cleanse each distinct address once: `address_forms` holds what was told → the new parts."""
-    columns = [*READ_FIELDS, *(f"new_{name}" for name in ADDRESS_FIELDS)]
-    connection.execute(f"CREATE TABLE address_forms ({', '.join(f'{name} VARCHAR' for name in columns)})")
-    # Read on a cursor of its own: writing would end a reader on the same one.
-    reading = connection.cursor()
-    reading.execute(f"SELECT DISTINCT {', '.join(READ_FIELDS)} FROM address_states ORDER BY ALL")
-    while told := reading.fetchmany(_BATCH):
-        found = [cleanse_address(dict(zip(READ_FIELDS, values, strict=True))) for values in told]
-        rows = [(*values, *(new[name] for name in ADDRESS_FIELDS)) for values, new in zip(told, found, strict=True)]
-        arrays = [pa.array(column, pa.string()) for column in zip(*rows, strict=True)]
-        connection.register("address_batch", pa.table(arrays, names=columns))
-        connection.execute("INSERT INTO address_forms FROM address_batch")
-        connection.unregister("address_batch")
-    reading.close()
+def _forms_of(*told: str) -> Iterator[tuple[str | None, ...]]:
+    new = cleanse_address(dict(zip(READ_FIELDS, told, strict=True)))
+    yield tuple(new[name] for name in ADDRESS_FIELDS)
 
 
 def _listed(names: tuple[str, ...]) -> str:

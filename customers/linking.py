@@ -8,7 +8,7 @@ import pyarrow as pa
 from core.settings import IdentitySettings
 from core.storage import Workspace
 from customers.cleansing.email import is_role_mailbox
-from customers.cleansing.name import NAME_FIELDS, PersonName, name_from_parts
+from customers.cleansing.name import PersonName
 from customers.connectors.raw import literal
 from customers.decisions import Decision
 from customers.identity import Interval, Link, Merge, NameFact, Resolution, intervals_of, resolve_identities
@@ -34,7 +34,7 @@ def link_people(
     Decisions of people hold against every link, from their time on.
     """
     _collect_links(connection)
-    propose_similar(connection, settings.similar)
+    propose_similar(connection, settings.similar, workspace)
     _collect_nodes(connection)
     _number_links(connection)
     _load_former(connection, workspace)
@@ -160,23 +160,14 @@ def _links(connection: duckdb.DuckDBPyConnection) -> Iterator[Link]:
 
 
 def _names(connection: duckdb.DuckDBPyConnection) -> Iterator[NameFact]:
-    """What each record was known to be called, each time that a part of its name became known."""
-    listed = ", ".join(literal(name) for name in NAME_FIELDS)
-    picked = ", ".join(f"max(value) FILTER (field = {literal(name)})" for name in NAME_FIELDS)
+    """What each record was known to be called, since when."""
     rows = connection.execute(
-        f"""SELECT n.node, epoch_us(p.recorded_at) AS time, {picked}
-        FROM profile_rows p JOIN nodes n USING (system, source_id)
-        WHERE p.field IN ({listed}) AND p.value IS NOT NULL
-        GROUP BY ALL ORDER BY n.node, time"""
+        """SELECT n.node, epoch_us(min(s.time)) AS time, s.last, s.first, s.last_sound, s.first_sound
+        FROM record_states s JOIN nodes n USING (system, source_id)
+        WHERE coalesce(s.last, s.first, s.last_sound, s.first_sound) IS NOT NULL
+        GROUP BY ALL ORDER BY ALL"""
     ).fetchall()
-    current, parts = -1, dict.fromkeys(NAME_FIELDS)
-    for node, time, *values in rows:
-        if node != current:
-            current, parts = node, dict.fromkeys(NAME_FIELDS)
-        parts |= {name: value for name, value in zip(NAME_FIELDS, values, strict=True) if value is not None}
-        name = name_from_parts(parts)
-        if name != PersonName():
-            yield NameFact(time, node, name)
+    return (NameFact(time, node, PersonName(*parts)) for node, time, *parts in rows)
 
 
 def _register_intervals(connection: duckdb.DuckDBPyConnection, intervals: list[Interval]) -> None:

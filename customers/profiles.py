@@ -1,7 +1,8 @@
 """What each record's fields held and since when that was known: the rows of `attributes`, and the keys of records."""
 
+from collections.abc import Iterator
+
 import duckdb
-import pyarrow as pa
 
 from core.settings import Settings
 from customers.addresses import add_addresses, take_addresses
@@ -11,6 +12,7 @@ from customers.cleansing.name import NAME_FIELDS, tidy_name
 from customers.cleansing.phone import normalise_phone
 from customers.cleansing.text import normalise_login, normalise_number, tidy_text
 from customers.cleansing.title import department_of, rank_of
+from customers.memory import Memory
 
 # Ends the name under which a value is kept that nobody can read.
 UNREADABLE = "_unreadable"
@@ -53,7 +55,7 @@ def cleanse_field(field: str, value: str) -> dict[str, str]:
     return {name: form for name, form in found.items() if form is not None}
 
 
-def build_profiles(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+def build_profiles(connection: duckdb.DuckDBPyConnection, settings: Settings, memory: Memory) -> None:
     """Make `profile_rows` (the later `attributes`) and `key_rows` from the staged values and changes.
 
     `known_at: created` values count from the record's creation, `export` values from the export, and `history` values
@@ -109,7 +111,12 @@ def build_profiles(connection: duckdb.DuckDBPyConnection, settings: Settings) ->
     # A value can only be known once it is true.
     connection.execute("UPDATE dated_values SET recorded_at = occurred_at WHERE recorded_at < occurred_at")
     take_addresses(connection)
-    _add_forms(connection)
+    memory.ask(
+        "forms",
+        "SELECT field, value FROM dated_values WHERE kind IN ('text', 'category') AND value IS NOT NULL",
+        ("form_field", "form"),
+        _forms_of,
+    )
     mapped_departments = [
         source.name for source in settings.sources if source.people and "department" in source.people.fields
     ]
@@ -130,7 +137,7 @@ def build_profiles(connection: duckdb.DuckDBPyConnection, settings: Settings) ->
               SELECT min(r.created_at) FROM staged.records r
               WHERE r.system = d.system AND r.source_id = d.source_id))"""
     )
-    add_addresses(connection)
+    add_addresses(connection, memory)
     connection.execute(
         """CREATE TABLE key_rows AS
         SELECT d.system, d.source_id, d.field AS kind, f.form AS key_value, min(d.recorded_at) AS known_at
@@ -139,20 +146,5 @@ def build_profiles(connection: duckdb.DuckDBPyConnection, settings: Settings) ->
     )
 
 
-def _add_forms(connection: duckdb.DuckDBPyConnection) -> None:
-    """Cleanse each distinct value once: `forms` holds (field, value) → (form_field, form)."""
-    distinct = connection.execute(
-        "SELECT DISTINCT field, value FROM dated_values WHERE kind IN ('text', 'category') AND value IS NOT NULL"
-    ).fetchall()
-    rows = [
-        (field, value, form_field, form)
-        for field, value in distinct
-        for form_field, form in cleanse_field(field, value).items()
-    ]
-    columns = list(zip(*rows, strict=True)) if rows else [(), (), (), ()]
-    table = pa.table(
-        [pa.array(column, pa.string()) for column in columns], names=["field", "value", "form_field", "form"]
-    )
-    connection.register("forms_given", table)
-    connection.execute("CREATE TABLE forms AS SELECT * FROM forms_given")
-    connection.unregister("forms_given")
+def _forms_of(field: str, value: str) -> Iterator[tuple[str, str]]:
+    yield from cleanse_field(field, value).items()

@@ -38,9 +38,11 @@ from customers.mapping.functions import define_function, define_functions
 from customers.mapping.moments import define_moments, export_moment
 from customers.mapping.sections import create_staging, map_section
 from customers.mapping.staging import SectionRows
+from customers.memory import Memory
 from customers.profiles import build_profiles
 from customers.publish import write_tables
 from customers.quarantine import create_quarantine, mark_stray_times, set_faults_aside
+from customers.record_states import build_record_states
 from customers.source_days import build_source_days, create_source_days, note_days
 from customers.suppression import SuppressionList
 from customers.survivorship import GOLDEN_FIELDS, build_customers, build_golden_fields
@@ -122,10 +124,12 @@ def unify_customers(
             drop_forgotten(connection, settings.sources, suppressed)
         decisions = _decisions(settings, workspace, suppressed)
         reports = balance_sources(connection)
+        memory = Memory(connection, None)
         with progress.task("link people", 4) as advance:
             mark_bots(connection)
             _date_undated_rows(connection)
-            build_profiles(connection, settings)
+            build_profiles(connection, settings, memory)
+            build_record_states(connection, memory)
             advance()
             build_accounts(connection)
             advance()

@@ -1,6 +1,8 @@
 """Which records of a table are one person: probabilistic linkage that learns without labels."""
 
 from customers.matching.fields import Field
-from customers.matching.link import Evidence, Linkage, link_records
+from customers.matching.index import MatchIndex
+from customers.matching.knowledge import Knowledge
+from customers.matching.link import Linkage, link_records
 
-__all__ = ["Evidence", "Field", "Linkage", "link_records"]
+__all__ = ["Field", "Knowledge", "Linkage", "MatchIndex", "link_records"]

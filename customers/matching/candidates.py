@@ -8,12 +8,13 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from core.storage import connect_duckdb
 from customers.matching.fields import NAMES, WORDED, Codes, Kind, Prepared
 
 # A value that more records share says too little alone: shared mailboxes, switchboards, placeholders, common names.
 # Such values are joined two and two, then three and three, until what they have in common is rare enough.
 LARGEST_BLOCK = 50
+# What was rare when it was counted may since have become common: beyond this many records it joins nobody any more.
+_GROWN_BLOCK = 4 * LARGEST_BLOCK
 # Only a record's rarest common values are joined with each other: their combinations are the most telling, and the work
 # for each record stays the same however many records there are.
 MOST_JOINED = 12
@@ -31,35 +32,26 @@ class Candidates:
     right: Codes
 
 
-def find_candidates(fields: Sequence[Prepared], records: int, largest_block: int = LARGEST_BLOCK) -> Candidates:
-    """All pairs that share a rare enough key, or a rare enough combination of two or three keys."""
-    with connect_duckdb() as connection:
-        add_blocks(connection, fields, records, largest_block)
-        pairs = connection.sql(
-            """SELECT DISTINCT a.record AS l, b.record AS r
-            FROM blocks a JOIN blocks b ON a.block = b.block AND a.record < b.record ORDER BY l, r"""
-        ).fetchnumpy()
-    return Candidates(pairs["l"].astype(np.int32), pairs["r"].astype(np.int32))
+@dataclass(frozen=True)
+class Commonness:
+    """Which keys, and which combinations of two and three, too many records have in common.
+
+    `keys` has the columns key and size, `twos` and `threes` the column block.
+    """
+
+    keys: pa.Table
+    twos: pa.Table
+    threes: pa.Table
 
 
-def add_blocks(
-    connection: duckdb.DuckDBPyConnection,
-    fields: Sequence[Prepared],
-    records: int,
-    largest_block: int = LARGEST_BLOCK,
-) -> None:
-    """Make the table `blocks` (record, block): records of one block are compared with each other."""
-    _add_keys(connection, fields)
-    connection.execute("CREATE TABLE sizes AS SELECT key, count(*) AS size FROM keys GROUP BY key HAVING size > 1")
-    connection.execute("CREATE TABLE blocks (record INTEGER, block UBIGINT)")
-    connection.execute(
-        f"INSERT INTO blocks SELECT record, key FROM keys JOIN sizes USING (key) WHERE size <= {largest_block}"
-    )
-    _join_common_keys(connection, fields, records, largest_block)
+def add_keys(connection: duckdb.DuckDBPyConnection, fields: Sequence[Prepared], first_record: int = 0) -> None:
+    """Make `keys` (record, key, field): each record's keys as numbers that depend on the key's text alone.
 
-
-def _add_keys(connection: duckdb.DuckDBPyConnection, fields: Sequence[Prepared]) -> None:
-    """Make `keys`: each record's keys as numbers that depend on the key's text alone, with the field they come from."""
+    Args:
+        connection: where the table is made.
+        fields: the compared fields; their records are numbered from `first_record` on.
+        first_record: the number of the first record.
+    """
     connection.execute("CREATE TABLE keys (record INTEGER, key UBIGINT, field UTINYINT)")
     for place, field in enumerate(fields):
         # Names share their keys: they may have been entered the wrong way round.
@@ -67,7 +59,8 @@ def _add_keys(connection: duckdb.DuckDBPyConnection, fields: Sequence[Prepared])
         connection.execute("CREATE TABLE found (record INTEGER, key UBIGINT)")
         for form in field.forms:
             holders = np.flatnonzero(form.codes >= 0).astype(np.int32)
-            connection.register("holders", pa.table({"record": holders, "code": form.codes[holders]}))
+            numbered = pa.table({"record": holders + np.int32(first_record), "code": form.codes[holders]})
+            connection.register("holders", numbered)
             for start in range(0, len(form.values), _VALUES_AT_ONCE):
                 codes, texts = [], []
                 for code, value in enumerate(form.values[start : start + _VALUES_AT_ONCE], start):
@@ -86,52 +79,153 @@ def _add_keys(connection: duckdb.DuckDBPyConnection, fields: Sequence[Prepared])
         connection.execute("DROP TABLE found")
 
 
-def _join_common_keys(
-    connection: duckdb.DuckDBPyConnection, fields: Sequence[Prepared], records: int, largest_block: int
-) -> None:
-    """Add to `blocks` the combinations of two or three keys that are common each and rare together."""
-    worded = ", ".join(str(place) for place, field in enumerate(fields) if field.kind in WORDED) or "255"
-    connection.execute("CREATE TABLE common (record INTEGER, key UBIGINT, field UTINYINT, rank UTINYINT)")
+def add_blocks(
+    connection: duckdb.DuckDBPyConnection,
+    fields: Sequence[Prepared],
+    records: int,
+    largest_block: int = LARGEST_BLOCK,
+) -> Commonness:
+    """Make `ranked_keys`, and `blocks` (record, block): records of one block are compared with each other.
+
+    `ranked_keys` (record, key, field, rank) holds the rare keys of each record with the rank 0, and its rarest common
+    ones ranked from 1 on.
+    """
+    add_keys(connection, fields)
+    connection.execute("CREATE TABLE sizes AS SELECT key, count(*) AS size FROM keys GROUP BY key HAVING size > 1")
+    connection.execute(f"CREATE TABLE common_keys AS FROM sizes WHERE size > {largest_block}")
+    connection.execute("CREATE TABLE ranked_keys (record INTEGER, key UBIGINT, field UTINYINT, rank UTINYINT)")
     connection.execute("CREATE TABLE twos (record INTEGER, block UBIGINT, first UTINYINT, second UTINYINT)")
     connection.execute("CREATE TABLE threes (record INTEGER, block UBIGINT)")
-    parts = [(start, start + _RECORDS_AT_ONCE - 1) for start in range(0, records, _RECORDS_AT_ONCE)]
+    parts = [
+        f"record BETWEEN {start} AND {start + _RECORDS_AT_ONCE - 1}" for start in range(0, records, _RECORDS_AT_ONCE)
+    ]
     for part in parts:
-        connection.execute(
-            f"""INSERT INTO common
-            SELECT record, key, field, row_number() OVER (PARTITION BY record ORDER BY size, key, field) AS rank
-            FROM keys JOIN sizes USING (key) WHERE size > {largest_block} AND record BETWEEN ? AND ?
-            QUALIFY rank <= {MOST_JOINED}""",
-            part,
-        )
-        connection.execute(
-            f"""INSERT INTO twos
-            SELECT a.record, hash(a.key, b.key), a.rank, b.rank
-            FROM common a JOIN common b ON a.record = b.record AND a.rank < b.rank AND a.key <> b.key
-                AND (a.field <> b.field OR a.field IN ({worded}))
-            WHERE a.record BETWEEN ? AND ?""",
-            part,
-        )
-    connection.execute(
-        "CREATE TABLE two_sizes AS SELECT block, count(*) AS size FROM twos GROUP BY block HAVING size > 1"
-    )
-    connection.execute(
-        f"INSERT INTO blocks SELECT record, block FROM twos JOIN two_sizes USING (block) WHERE size <= {largest_block}"
-    )
+        connection.execute(f"INSERT INTO ranked_keys {_ranked_sql('keys', part)}")
+        connection.execute(f"INSERT INTO twos {_twos_sql('ranked_keys', fields, part)}")
+    connection.execute("DROP TABLE keys")
+    _count_blocks(connection, "two", largest_block)
     for part in parts:
-        connection.execute(
-            f"""INSERT INTO threes
-            SELECT t.record, hash(t.block, c.key)
-            FROM twos t JOIN two_sizes s ON s.block = t.block AND s.size > {largest_block}
-            JOIN common a ON a.record = t.record AND a.rank = t.first
-            JOIN common b ON b.record = t.record AND b.rank = t.second
-            JOIN common c ON c.record = t.record AND c.rank > t.second AND c.field NOT IN (a.field, b.field)
-            WHERE t.record BETWEEN ? AND ?""",
-            part,
-        )
+        connection.execute(f"INSERT INTO threes {_threes_sql('ranked_keys', 'twos', part)}")
+    _count_blocks(connection, "three", largest_block)
     connection.execute(
-        f"""INSERT INTO blocks SELECT record, block FROM threes
-        JOIN (SELECT block FROM threes GROUP BY block HAVING count(*) BETWEEN 2 AND {largest_block}) USING (block)"""
+        f"""CREATE TABLE blocks AS
+        SELECT record, key AS block FROM ranked_keys SEMI JOIN (FROM sizes WHERE size <= {largest_block}) USING (key)
+        UNION ALL SELECT record, block FROM twos SEMI JOIN rare_twos USING (block)
+        UNION ALL SELECT record, block FROM threes SEMI JOIN rare_threes USING (block)"""
     )
+    commonness = Commonness(
+        connection.sql("FROM common_keys ORDER BY key").to_arrow_table(),
+        connection.sql("FROM common_twos ORDER BY block").to_arrow_table(),
+        connection.sql("FROM common_threes ORDER BY block").to_arrow_table(),
+    )
+    for table in ("sizes", "twos", "threes", "rare_twos", "rare_threes"):
+        connection.execute(f"DROP TABLE {table}")
+    return commonness
+
+
+def _count_blocks(connection: duckdb.DuckDBPyConnection, several: str, largest_block: int) -> None:
+    """Make `rare_…` and `common_…` of the combinations that more than one record has."""
+    connection.execute(
+        f"CREATE TABLE counted AS SELECT block, count(*) AS n FROM {several}s GROUP BY block HAVING n > 1"
+    )
+    connection.execute(f"CREATE TABLE common_{several}s AS SELECT block FROM counted WHERE n > {largest_block}")
+    connection.execute(f"CREATE TABLE rare_{several}s AS SELECT block FROM counted WHERE n <= {largest_block}")
+    connection.execute("DROP TABLE counted")
+
+
+def pairs_of_blocks(connection: duckdb.DuckDBPyConnection, records: int) -> Candidates:
+    """All pairs of records that share a block of the table `blocks`."""
+    left, right = [], []
+    # By parts: sorting all pairs at once would take many times the space of the answer.
+    for start in range(0, max(records, 1), _RECORDS_AT_ONCE):
+        pairs = connection.sql(
+            f"""SELECT DISTINCT a.record AS l, b.record AS r
+            FROM blocks a JOIN blocks b ON a.block = b.block AND a.record < b.record
+            WHERE a.record BETWEEN {start} AND {start + _RECORDS_AT_ONCE - 1} ORDER BY l, r"""
+        ).fetchnumpy()
+        left.append(np.asarray(pairs["l"], np.int32))
+        right.append(np.asarray(pairs["r"], np.int32))
+    return Candidates(np.concatenate(left), np.concatenate(right))
+
+
+def load_commonness(connection: duckdb.DuckDBPyConnection, known: Commonness) -> None:
+    """Make the tables `common_keys`, `common_twos` and `common_threes` of what was common when it was counted."""
+    for name, table in (("common_keys", known.keys), ("common_twos", known.twos), ("common_threes", known.threes)):
+        connection.register("counted", table)
+        connection.execute(f"CREATE TABLE {name} AS FROM counted")
+        connection.unregister("counted")
+
+
+def rank_keys(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make `ranked_keys` of `keys`, by what `load_commonness` said; whatever was not there then is rare."""
+    connection.execute(f"CREATE TABLE ranked_keys AS {_ranked_sql('keys', 'true')}")
+
+
+def pairs_with_new(connection: duckdb.DuckDBPyConnection, fields: Sequence[Prepared], former_keys: str) -> Candidates:
+    """All pairs of new records, whose `ranked_keys` were made, with each other and with records that came before.
+
+    Args:
+        connection: holds what was common, and `ranked_keys` of the new records, whose numbers are above former ones.
+        fields: the compared fields.
+        former_keys: SQL of a table of the former records' ranked keys.
+    """
+    # What two records have in common is made of keys that both of them hold.
+    connection.execute(
+        f"CREATE TABLE former_near AS FROM {former_keys} SEMI JOIN (SELECT DISTINCT key FROM ranked_keys) USING (key)"
+    )
+    _add_rare_blocks(connection, fields, "ranked_keys", "new_blocks")
+    _add_rare_blocks(connection, fields, "former_near", "former_blocks", "SEMI JOIN new_blocks USING (block)")
+    pairs = connection.sql(
+        f"""WITH every_block AS (FROM new_blocks UNION ALL FROM former_blocks),
+        fitting AS (SELECT block FROM every_block GROUP BY block HAVING count(*) BETWEEN 2 AND {_GROWN_BLOCK})
+        SELECT DISTINCT a.record AS l, b.record AS r
+        FROM every_block a JOIN new_blocks b ON a.block = b.block AND a.record < b.record
+        SEMI JOIN fitting ON a.block = fitting.block ORDER BY l, r"""
+    ).fetchnumpy()
+    return Candidates(np.asarray(pairs["l"], np.int32), np.asarray(pairs["r"], np.int32))
+
+
+def _add_rare_blocks(
+    connection: duckdb.DuckDBPyConnection, fields: Sequence[Prepared], ranked: str, target: str, only: str = ""
+) -> None:
+    """Make `target` (record, block): rare keys, and rare combinations of common ones."""
+    connection.execute(f"CREATE TABLE {target}_twos AS {_twos_sql(ranked, fields, 'true')}")
+    connection.execute(
+        f"""CREATE TABLE {target} AS
+        FROM (SELECT record, key AS block FROM {ranked} WHERE rank = 0) {only}
+        UNION ALL FROM (SELECT record, block FROM {target}_twos ANTI JOIN common_twos USING (block)) {only}
+        UNION ALL FROM (FROM ({_threes_sql(ranked, target + "_twos", "true")}) ANTI JOIN common_threes USING (block))
+        {only}"""
+    )
+
+
+def _ranked_sql(keys: str, part: str) -> str:
+    return f"""
+    SELECT record, key, field, 0 AS rank FROM {keys} ANTI JOIN common_keys USING (key) WHERE {part}
+    UNION ALL
+    (SELECT record, key, field, row_number() OVER (PARTITION BY record ORDER BY size, key, field) AS rank
+     FROM {keys} JOIN common_keys USING (key) WHERE {part} QUALIFY rank <= {MOST_JOINED})"""
+
+
+def _twos_sql(ranked: str, fields: Sequence[Prepared], part: str) -> str:
+    """Any two of a record's common keys; of one field only where it holds several words."""
+    worded = ", ".join(str(place) for place, field in enumerate(fields) if field.kind in WORDED) or "255"
+    # The ranks are in one order for all records, and so are the keys of a combination: shifting tells the places apart.
+    return f"""
+    SELECT a.record, xor(a.key, b.key >> 1) AS block, a.rank AS first, b.rank AS second
+    FROM (FROM {ranked} WHERE rank > 0 AND {part}) a JOIN (FROM {ranked} WHERE rank > 0 AND {part}) b
+        ON a.record = b.record AND a.rank < b.rank AND a.key <> b.key
+        AND (a.field <> b.field OR a.field IN ({worded}))"""
+
+
+def _threes_sql(ranked: str, twos: str, part: str) -> str:
+    """Two common keys that are common together, and a third one of another field."""
+    return f"""
+    SELECT t.record, xor(t.block, c.key >> 2) AS block
+    FROM (FROM {twos} SEMI JOIN common_twos USING (block) WHERE {part}) t
+    JOIN {ranked} a ON a.record = t.record AND a.rank = t.first
+    JOIN {ranked} b ON b.record = t.record AND b.rank = t.second
+    JOIN {ranked} c ON c.record = t.record AND c.rank > t.second AND c.field NOT IN (a.field, b.field)"""
 
 
 def _keys(kind: Kind, value: str) -> Iterator[str]:

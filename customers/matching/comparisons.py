@@ -1,11 +1,13 @@
 """How well two records agree in a field: a level from 0 (equal) to the field's last one (different)."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import numpy.typing as npt
-from rapidfuzz.distance import DamerauLevenshtein, JaroWinkler
+from rapidfuzz.distance import OSA, JaroWinkler
 from rapidfuzz.process import cpdist
 from scipy.sparse import csr_matrix
 
@@ -13,7 +15,7 @@ from customers.matching.fields import NAMES, WORDED, Codes, Form, Kind, Prepared
 
 Levels = npt.NDArray[np.int8]
 _Floats = npt.NDArray[np.float32]
-_Strings = Sequence[str]
+_Strings = npt.NDArray[np.object_]
 BLANK = -1
 ALIKE_MAILBOX = 3
 LEVELS: dict[Kind, int] = {
@@ -21,20 +23,47 @@ LEVELS: dict[Kind, int] = {
     "company": 6, "address": 6, "text": 6,
 }  # fmt: skip
 _PAIRS_AT_ONCE = 500_000
-_ValueLevels = Callable[[Codes, Codes], Levels]
+_ValueLevels = Callable[[npt.NDArray[np.int64], npt.NDArray[np.int64]], Levels]
+
+
+@dataclass(frozen=True)
+class GramCounts:
+    """In how many of `values` texts each trigram stands: the rarer, the more it says."""
+
+    counts: dict[str, int]
+    values: int
+
+
+def count_grams(fields: Sequence[Prepared]) -> dict[tuple[int, int], GramCounts]:
+    """The trigrams of all worded fields, by the places of the field and of its form."""
+    return {
+        (place, number): GramCounts(
+            Counter(gram for value in form.values for gram in _grams(value)), max(len(form.values), 1)
+        )
+        for place, field in enumerate(fields)
+        if field.kind in WORDED
+        for number, form in enumerate(field.forms)
+    }
 
 
 class Comparer:
     """Compares pairs of the records whose fields it was given; what a field's values need is prepared once.
 
     Args:
-        fields: the compared fields of all records.
+        fields: the compared fields of the records.
+        grams: what `count_grams` said of these records, or of those that the model was learned from.
     """
 
-    def __init__(self, fields: Sequence[Prepared]) -> None:
+    def __init__(self, fields: Sequence[Prepared], grams: dict[tuple[int, int], GramCounts]) -> None:
         self._fields = fields
         self._values: list[list[_ValueLevels]] = [
-            [_comparison(field.kind, form, form) for form in field.forms] for field in fields
+            [
+                partial(_worded, _weighted_grams(form.values, grams[place, number]))
+                if field.kind in WORDED
+                else _comparison(field.kind, form, form)
+                for number, form in enumerate(field.forms)
+            ]
+            for place, field in enumerate(fields)
         ]
 
     def levels(self, left: Codes, right: Codes) -> Levels:
@@ -58,11 +87,13 @@ class Comparer:
 
 def _comparison(kind: Kind, left: Form, right: Form) -> _ValueLevels:
     """How two values of these forms, given by their numbers, agree."""
-    if kind in WORDED:
-        return partial(_worded, _weighted_grams(left.values))
+    texts, others = (np.array(form.values, dtype=object) for form in (left, right))
+    if kind == "email":
+        mailboxes = np.array([value.rpartition("@")[0] for value in left.values], dtype=object)
+        return lambda first, second: _emails(texts[first], texts[second], mailboxes[first], mailboxes[second])
 
-    def compare(first: Codes, second: Codes) -> Levels:
-        return _COMPARED[kind]([left.values[code] for code in first], [right.values[code] for code in second])
+    def compare(first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]) -> Levels:
+        return _COMPARED[kind](texts[first], others[second])
 
     return compare
 
@@ -110,12 +141,14 @@ def _discount_named_mailboxes(fields: Sequence[Prepared], levels: Levels) -> Non
         levels[agree & (levels[:, place] == ALIKE_MAILBOX), place] = BLANK
 
 
-def _edits(left: _Strings, right: _Strings) -> _Floats:
-    return cpdist(left, right, scorer=DamerauLevenshtein.distance, dtype=np.float32, workers=-1)
+def _edits(left: _Strings, right: _Strings, most: int = 2) -> _Floats:
+    """How many slips turn one text into the other; one more than `most` stands for any larger number."""
+    return cpdist(left, right, scorer=OSA.distance, score_cutoff=most, dtype=np.float32, workers=-1)
 
 
-def _likeness(left: _Strings, right: _Strings) -> _Floats:
-    return cpdist(left, right, scorer=JaroWinkler.similarity, dtype=np.float32, workers=-1)
+def _likeness(left: _Strings, right: _Strings, least: float) -> _Floats:
+    """From 0 to 1; 0 stands for anything below `least`."""
+    return cpdist(left, right, scorer=JaroWinkler.similarity, score_cutoff=least, dtype=np.float32, workers=-1)
 
 
 def _lengths(left: _Strings, right: _Strings) -> tuple[_Floats, _Floats]:
@@ -125,7 +158,7 @@ def _lengths(left: _Strings, right: _Strings) -> tuple[_Floats, _Floats]:
 
 def _names(left: _Strings, right: _Strings) -> Levels:
     """0 equal, 1 a slip of the pen, 2 alike (an initial, a short form, several slips), 3 different."""
-    edits, likeness = _edits(left, right), _likeness(left, right)
+    edits, likeness = _edits(left, right), _likeness(left, right, 0.86)
     short, _ = _lengths(left, right)
     starts = np.array([a.startswith(b) or b.startswith(a) for a, b in zip(left, right, strict=True)])
     slip = ((edits == 1) & (short >= 4)) | ((edits == 2) & (short >= 8)) | (likeness >= 0.95)
@@ -133,14 +166,13 @@ def _names(left: _Strings, right: _Strings) -> Levels:
     return np.select([edits == 0, slip, alike], [0, 1, 2], 3).astype(np.int8)
 
 
-def _emails(left: _Strings, right: _Strings) -> Levels:
+def _emails(left: _Strings, right: _Strings, left_local: _Strings, right_local: _Strings) -> Levels:
     """0 equal, 1 a slip, 2 a numbered name at another domain, 3 alike names, 4 different (but for the domain)."""
     edits = _edits(left, right)
-    locals_ = [[text.rpartition("@")[0] for text in side] for side in (left, right)]
-    likeness = _likeness(*locals_)
+    likeness = _likeness(left_local, right_local, 0.9)
     levels = np.where(edits == 0, 0, 4).astype(np.int8)
     for place in np.flatnonzero((edits > 0) & ((edits <= 2) | (likeness >= 0.9))):
-        levels[place] = _mailbox_level(locals_[0][place], locals_[1][place], int(edits[place]), float(likeness[place]))
+        levels[place] = _mailbox_level(left_local[place], right_local[place], int(edits[place]), float(likeness[place]))
     return levels
 
 
@@ -183,17 +215,21 @@ def _dates(left: _Strings, right: _Strings) -> Levels:
     return np.select([edits == 0, edits == 1, two, same[:, 0] | (edits == 2)], [0, 1, 2, 3], 4).astype(np.int8)
 
 
-def _weighted_grams(values: _Strings) -> csr_matrix:
+def _grams(value: str) -> list[str]:
+    return sorted({f" {word} "[at : at + 3] for word in value.split() for at in range(max(len(word), 1))})
+
+
+def _weighted_grams(values: Sequence[str], known: GramCounts) -> csr_matrix:
     """Rows of unit length: the trigrams of each value's words, the rarer the heavier."""
     number: dict[str, int] = {}
     columns: list[int] = []
     bounds = [0]
     for value in values:
-        grams = {f" {word} "[at : at + 3] for word in value.split() for at in range(max(len(word), 1))}
-        columns += [number.setdefault(gram, len(number)) for gram in sorted(grams)]
+        columns += [number.setdefault(gram, len(number)) for gram in _grams(value)]
         bounds.append(len(columns))
     matrix = csr_matrix((np.ones(len(columns), np.float32), columns, bounds), shape=(len(values), max(len(number), 1)))
-    rarity = np.log(1 + len(values) / np.maximum(np.asarray(matrix.sum(axis=0)).ravel(), 1)).astype(np.float32)
+    counts = np.array([known.counts.get(gram, 1) for gram in number] or [1])
+    rarity = np.log(1 + known.values / counts).astype(np.float32)
     matrix.data = rarity[matrix.indices]
     length = np.sqrt(np.maximum(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel(), 1e-9))
     matrix.data /= np.repeat(length, np.diff(matrix.indptr)).astype(np.float32)
@@ -207,13 +243,14 @@ def _worded(grams: csr_matrix, left: npt.NDArray[np.int64], right: npt.NDArray[n
     cosine = np.asarray(both.sum(axis=1)).ravel()
     inside_left = np.asarray(a.multiply(b > 0).multiply(a).sum(axis=1)).ravel()
     inside_right = np.asarray(b.multiply(a > 0).multiply(b).sum(axis=1)).ravel()
-    best = np.maximum(cosine, 0.85 * np.maximum(inside_left, inside_right))
+    # Rounded: the order in which small numbers are added must not decide between two steps.
+    best = np.maximum(cosine, 0.85 * np.maximum(inside_left, inside_right)).astype(np.float64).round(4)
     return np.select([left == right, best >= 0.85, best >= 0.7, best >= 0.5, best >= 0.3], [0, 1, 2, 3, 4], 5).astype(
         np.int8
     )
 
 
 _COMPARED: dict[Kind, Callable[[_Strings, _Strings], Levels]] = {
-    "given_name": _names, "family_name": _names, "place": _names, "email": _emails, "phone": _digits,
-    "identifier": _digits, "code": _codes, "date": _dates,
+    "given_name": _names, "family_name": _names, "place": _names, "phone": _digits, "identifier": _digits,
+    "code": _codes, "date": _dates,
 }  # fmt: skip

@@ -1,60 +1,47 @@
 """The job: prepare the fields, find candidates, compare them, learn what agreement is worth, decide, cluster."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from customers.matching.candidates import find_candidates
+from core.storage import connect_duckdb
+from customers.matching.candidates import add_blocks, pairs_of_blocks
 from customers.matching.clusters import cluster_pairs
-from customers.matching.comparisons import LEVELS, Comparer, Levels
-from customers.matching.fields import Codes, Field, prepare_fields
-from customers.matching.model import MatchModel, Rarity, learn_model
+from customers.matching.comparisons import Comparer, count_grams
+from customers.matching.fields import Codes, Field, Prepared, prepare_fields
+from customers.matching.knowledge import Floats, Judge, Knowledge
+from customers.matching.model import Rarity, count_shares, learn_model
 
-Floats = npt.NDArray[np.float64]
 _LEARNED_FROM = 200_000
 _SAMPLED = 50_000
-_ROUNDS = 2
 _LEAST = 0.01
-_PAIRS_AT_ONCE = 1_000_000
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """Why pairs are as likely one person as they are: one row a pair, one column for each of `fields`.
+class Learned:
+    """What was learned from records, and those of their pairs that may be one person.
 
-    `levels` says how well the two agree (0: equal, the field's `last_level`: different, `BLANK`: either is blank),
-    `bits` what that says for one person and against strangers; `related` is the chance that the two are a couple,
-    relatives or colleagues.
+    `left`, `right` and `probability` say for pairs of record numbers how likely they are one person (pairs below 0.01
+    are left out); `judge` says it of any other pairs of these records, and why.
     """
 
-    fields: tuple[str, ...]
-    last_level: tuple[int, ...]
-    levels: Levels
-    bits: Floats
-    related: Floats
+    knowledge: Knowledge
+    judge: Judge
+    left: Codes
+    right: Codes
+    probability: Floats
 
 
 @dataclass(frozen=True)
 class Linkage:
-    """Pairs that may be one person, and the clusters that they form.
+    """For each row of a table the first row of its `clusters`, and what they were made from."""
 
-    `left`, `right` and `probability` say for pairs of row numbers how likely they are one person (pairs below 0.01
-    are left out); `clusters` holds for each row the first row of its cluster; `threshold` is the average probability
-    that united groups reach; `model` is what was learned, and `score` gives the probability of any other pairs,
-    `explain` their evidence.
-    """
-
-    left: Codes
-    right: Codes
-    probability: Floats
+    learned: Learned
     clusters: Codes
-    threshold: float
-    model: MatchModel
-    score: Callable[[Codes, Codes], Floats]
-    explain: Callable[[Codes, Codes], Evidence]
 
 
 def link_records(table: pa.Table, fields: Sequence[Field], *, seed: int = 0) -> Linkage:
@@ -65,15 +52,25 @@ def link_records(table: pa.Table, fields: Sequence[Field], *, seed: int = 0) -> 
         fields: what is compared, and how.
         seed: of the sample of pairs that strangers are learned from.
     """
-    records = table.num_rows
-    prepared = prepare_fields(table, fields)
-    candidates = find_candidates(prepared, records)
+    with connect_duckdb() as connection:
+        learned = learn(connection, prepare_fields(table, fields), table.num_rows, seed=seed)
+    return Linkage(learned, _clusters(learned, learned.knowledge.threshold, table.num_rows))
+
+
+def learn(connection: duckdb.DuckDBPyConnection, fields: Sequence[Prepared], records: int, *, seed: int = 0) -> Learned:
+    """Learn from all records what agreement is worth; leaves their `ranked_keys` in the DuckDB connection.
+
+    Learned twice: how rare a value is depends on how many people bear it, which the first round tells.
+    """
+    commonness = add_blocks(connection, fields, records)
+    candidates = pairs_of_blocks(connection, records)
+    connection.execute("DROP TABLE blocks")
     left, right = candidates.left, candidates.right
-    comparer = Comparer(prepared)
+    grams = count_grams(fields)
+    comparer = Comparer(fields, grams)
     levels = comparer.levels(left, right)
     random = np.random.default_rng(seed)
     other_left, other_right, others = _other_pairs(records, left, right, random)
-    other_levels = comparer.levels(other_left, other_right)
     chosen = _sample(len(left), _LEARNED_FROM, random)
     weight = np.concatenate(
         [
@@ -81,43 +78,30 @@ def link_records(table: pa.Table, fields: Sequence[Field], *, seed: int = 0) -> 
             np.full(len(other_left), others / max(len(other_left), 1)),
         ]
     )
-    learned_levels = np.concatenate([levels[chosen], other_levels])
+    learned_levels = np.concatenate([levels[chosen], comparer.levels(other_left, other_right)])
     learned_left = np.concatenate([left[chosen], other_left])
     learned_right = np.concatenate([right[chosen], other_right])
-    groups = np.arange(records, dtype=np.int32)
-    for _ in range(_ROUNDS):
-        rarity = Rarity(prepared, groups)
+
+    def judged(people: Codes) -> Learned:
+        shares = count_shares(fields, people)
+        rarity = Rarity(fields, shares)
         learned_rarity = rarity.of(learned_left, learned_right, learned_levels)
-        model = learn_model(prepared, learned_levels, learned_rarity, weight, records)
-        probability = _probabilities(model, rarity, left, right, levels)
+        model = learn_model(fields, learned_levels, learned_rarity, weight, records)
+        judge = Judge(fields, comparer, rarity, model)
+        probability = judge.probability(left, right, levels)
+        likely = np.flatnonzero(probability >= _LEAST)
+        probability = probability[likely]
+        threshold = _best_threshold(probability)
+        knowledge = Knowledge(model, shares, grams, commonness, threshold, records)
+        return Learned(knowledge, judge, left[likely], right[likely], probability)
 
-        def score(a: Codes, b: Codes, model: MatchModel = model, rarity: Rarity = rarity) -> Floats:
-            return _probabilities(model, rarity, a, b, comparer.levels(a, b))
-
-        def explain(a: Codes, b: Codes, model: MatchModel = model, rarity: Rarity = rarity) -> Evidence:
-            found = comparer.levels(a, b)
-            rare = rarity.of(a, b, found)
-            return Evidence(
-                tuple(field.name for field in prepared),
-                tuple(LEVELS[field.kind] - 1 for field in prepared),
-                found,
-                model.weights(found, rare),
-                model.related(found, rare),
-            )
-
-        likely = probability >= _LEAST
-        threshold = _best_threshold(probability[likely])
-        groups = cluster_pairs(records, left[likely], right[likely], probability[likely], threshold, score)
-    return Linkage(left[likely], right[likely], probability[likely], groups, threshold, model, score, explain)
+    first = judged(np.arange(records, dtype=np.int32))
+    return judged(_clusters(first, first.knowledge.threshold, records))
 
 
-def _probabilities(model: MatchModel, rarity: Rarity, left: Codes, right: Codes, levels: Levels) -> Floats:
-    """By parts: what is computed on the way takes a hundred times the space of its result."""
-    found = np.empty(len(left))
-    for start in range(0, len(left), _PAIRS_AT_ONCE):
-        part = slice(start, start + _PAIRS_AT_ONCE)
-        found[part] = model.probability(levels[part], rarity.of(left[part], right[part], levels[part]))
-    return found
+def _clusters(learned: Learned, threshold: float, records: int) -> Codes:
+    found = (learned.left, learned.right, learned.probability)
+    return cluster_pairs(records, *found, threshold, learned.judge.probability)
 
 
 def _best_threshold(probability: Floats) -> float:

@@ -1,5 +1,6 @@
 """What agreement is worth: a mixture of one person, related people and strangers, learned without labels."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -63,34 +64,74 @@ class MatchModel:
         return found
 
 
-class Rarity:
-    """How rare each value is: agreeing on a rare value says more than agreeing on a common one.
+@dataclass(frozen=True)
+class Shares:
+    """How common the values of one form are among people: logarithms of their shares, by a mark of the value.
+
+    `alone` is that of any value which at most one person bears; only the others are kept.
+    """
+
+    logs: dict[int, float]
+    alone: float
+
+    def of(self, values: Sequence[str]) -> Floats:
+        """The logarithm of each value's share."""
+        return np.array([self.logs.get(value_mark(value), self.alone) for value in values], np.float64)
+
+
+def value_mark(value: str) -> int:
+    """A number for a text, the same on every machine."""
+    return int.from_bytes(hashlib.blake2b(value.encode(), digest_size=8).digest(), "little")
+
+
+def count_shares(fields: Sequence[Prepared], groups: Codes) -> dict[tuple[int, int], Shares]:
+    """How common each value is, by the places of the field and of its form.
 
     Args:
         fields: the compared fields.
         groups: for each record the person that it is taken for; a value is counted once a person.
     """
+    return {
+        (place, number): _shares(form, groups)
+        for place, field in enumerate(fields)
+        for number, form in enumerate(field.forms)
+    }
 
-    def __init__(self, fields: Sequence[Prepared], groups: Codes) -> None:
+
+def _shares(form: Form, groups: Codes) -> Shares:
+    told = np.flatnonzero(form.codes >= 0)
+    bearers = np.unique(form.codes[told].astype(np.int64) * len(form.codes) + groups[told]) // len(form.codes)
+    counts, total = np.bincount(bearers, minlength=len(form.values)), max(len(bearers), 1)
+    common = np.flatnonzero(counts > 1)
+    logs = {value_mark(form.values[code]): float(np.log(counts[code] / total)) for code in common}
+    return Shares(logs, float(np.log(1 / total)))
+
+
+class Rarity:
+    """How rare each value is: agreeing on a rare value says more than agreeing on a common one.
+
+    Args:
+        fields: the compared fields of the records.
+        shares: what `count_shares` said of these records, or of those that the model was learned from.
+    """
+
+    def __init__(self, fields: Sequence[Prepared], shares: dict[tuple[int, int], Shares]) -> None:
         self._fields = fields
-        self._shares = [[_log_shares(form, groups) for form in field.forms] for field in fields]
+        self._logs = [
+            [shares[place, number].of(form.values) for number, form in enumerate(field.forms)]
+            for place, field in enumerate(fields)
+        ]
 
     def of(self, left: Codes, right: Codes, levels: Levels) -> Floats:
         """For pairs of records with these levels: the logarithm of equal values' share in the data, 0 elsewhere."""
         found = np.zeros(levels.shape)
-        for place, (field, shares) in enumerate(zip(self._fields, self._shares, strict=True)):
+        for place, (field, logs) in enumerate(zip(self._fields, self._logs, strict=True)):
             equal = np.flatnonzero(levels[:, place] == 0)
-            for form, share in zip(field.forms, shares, strict=True):
+            for form, share in zip(field.forms, logs, strict=True):
                 a = form.codes[left[equal]]
                 agree = (a >= 0) & (a == form.codes[right[equal]])
                 found[equal[agree], place] = np.minimum(found[equal[agree], place], share[a[agree]])
         return found
-
-
-def _log_shares(form: Form, groups: Codes) -> Floats:
-    told = np.flatnonzero(form.codes >= 0)
-    values = np.unique(form.codes[told].astype(np.int64) * len(form.codes) + groups[told]) // len(form.codes)
-    return np.asarray(np.log(np.bincount(values, minlength=len(form.values)).clip(1) / max(len(values), 1)))
 
 
 def learn_model(fields: Sequence[Prepared], levels: Levels, rarity: Floats, weight: Floats, records: int) -> MatchModel:

@@ -12,7 +12,7 @@ from core.storage import Workspace, connect_duckdb
 from customers.connectors.raw import literal
 from customers.decisions import Decision, decisions_in_force
 from customers.linking import HASH_OF_RECORD
-from customers.similar import READ_FIELDS
+from customers.record_states import READ_FIELDS
 
 # How a record is called where a spreadsheet may turn its own id into a number or a date.
 RECORD_MARK = "r_"

@@ -1,0 +1,192 @@
+"""Compared rows that are kept from run to run, with their keys and likely pairs: new rows alone are compared.
+
+A folder holds what was learned once and, for each run that added rows, one part of three Parquet files:
+
+* `rows-N`: a row's number, the mark of its values, the values;
+* `keys-N`: the rows' ranked keys, sorted by key, so that a few of them are found without reading the others;
+* `pairs-N`: pairs that may be one person, with what each field says; a row is paired with itself too, since two records
+  may hold just these values.
+
+Whether two rows are a pair follows from their values and from what was learned, not from the order in which they came.
+"""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from core.storage import connect_duckdb, write_parquet
+from customers.matching.candidates import add_keys, load_commonness, pairs_with_new, rank_keys
+from customers.matching.comparisons import LEVELS
+from customers.matching.fields import Codes, Field, prepare_fields
+from customers.matching.knowledge import Floats, Judge, Knowledge
+from customers.matching.link import learn
+
+# Less likely pairs are of no use to anybody: one in twenty.
+LEAST_KEPT = 0.05
+_MEMORY = "3GB"
+_MOST_PARTS = 32
+_PREFIXES = ("rows", "keys", "pairs")
+
+
+@dataclass(frozen=True)
+class MatchIndex:
+    """The index in a folder.
+
+    `fields` is what its rows are compared on; rows that agree in `joined_by` are one person anyway, and no pair.
+    """
+
+    folder: Path
+    fields: tuple[Field, ...]
+    joined_by: str | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The compared columns of a row."""
+        return tuple(column for field in self.fields for column in field.columns or (field.name,))
+
+    def sql(self, prefix: str) -> str:
+        """What DuckDB reads all `rows`, `keys` or `pairs` from."""
+        path = str(self.folder / f"{prefix}-*.parquet").replace("'", "''")
+        return f"read_parquet('{path}')"
+
+    def build(self, rows: pa.Table, knowledge: Knowledge | None = None) -> None:
+        """Begin with all rows; what agreement is worth is learned from them unless it is `knowledge` already.
+
+        Args:
+            rows: the columns `mark` and the compared ones, each row's values once.
+            knowledge: what was learned before.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if knowledge is not None:
+            knowledge.save(self.folder)
+            self._add(rows, 0, knowledge)
+            return
+        rows = rows.sort_by([(name, "ascending") for name in (*self.columns, "mark")])
+        prepared = prepare_fields(rows, self.fields)
+        with connect_duckdb(memory=_MEMORY) as connection:
+            learned = learn(connection, prepared, rows.num_rows)
+            learned.knowledge.save(self.folder)
+            numbers = np.arange(rows.num_rows, dtype=np.int32)
+            near = Near(numbers, rows, learned.judge, learned.left, learned.right, learned.probability)
+            self._write(connection, rows, 0, near)
+
+    def extend(self, former: "MatchIndex", rows: pa.Table) -> None:
+        """Begin with what another index holds, and add rows that it does not hold."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        knowledge = Knowledge.load(former.folder)
+        if knowledge is None:
+            raise ValueError(f"{former.folder} holds no knowledge of this version")
+        for path in former.folder.glob("*"):
+            _link(path, self.folder / path.name)
+        if rows.num_rows:
+            self._add(rows, self.rows(), knowledge)
+
+    def rows(self) -> int:
+        """How many rows it holds."""
+        if not any(self.folder.glob("rows-*.parquet")):
+            return 0
+        with connect_duckdb() as connection:
+            ((count,),) = connection.execute(f"SELECT count(*) FROM {self.sql('rows')}").fetchall()
+        return int(count)
+
+    def _add(self, rows: pa.Table, first: int, knowledge: Knowledge) -> None:
+        with connect_duckdb(memory=_MEMORY) as connection:
+            self._write(connection, rows, first, nearest(connection, self, rows, first, knowledge))
+
+    def _write(self, connection: duckdb.DuckDBPyConnection, rows: pa.Table, first: int, near: "Near") -> None:
+        """Write one part: the new rows, numbered from `first` on, their `ranked_keys` and their pairs."""
+        part = f"{len(list(self.folder.glob('rows-*.parquet'))):05d}"
+        numbered = rows.append_column("row", pa.array(np.arange(first, first + rows.num_rows, dtype=np.int32)))
+        write_parquet(self.folder / f"rows-{part}.parquet", numbered)
+        target = str(self.folder / f"keys-{part}.parquet").replace("'", "''")
+        connection.execute(f"COPY (FROM ranked_keys ORDER BY key, record) TO '{target}' (FORMAT parquet)")
+        new = np.flatnonzero(near.numbers >= first).astype(np.int32)
+        left, right = np.concatenate([near.left, new]), np.concatenate([near.right, new])
+        probability = np.concatenate([near.probability, near.judge.probability(new, new)])
+        kept = probability >= LEAST_KEPT
+        if self.joined_by is not None:
+            key = near.rows[self.joined_by].combine_chunks().dictionary_encode().indices.fill_null(-1).to_numpy()
+            kept &= (key[left] != key[right]) | (key[left] < 0)
+        left, right, probability = left[kept], right[kept], probability[kept]
+        evidence = near.judge.explain(left, right)
+        columns: dict[str, object] = {
+            "left_row": np.minimum(near.numbers[left], near.numbers[right]),
+            "right_row": np.maximum(near.numbers[left], near.numbers[right]),
+            "probability": probability,
+            "related": evidence.related.round(6),
+        }
+        for place in range(len(evidence.fields)):
+            columns[f"level_{place}"] = evidence.levels[:, place]
+            columns[f"bits_{place}"] = evidence.bits[:, place].round(2)
+        write_parquet(self.folder / f"pairs-{part}.parquet", pa.table(columns))
+
+    def told(self) -> list[tuple[str, int]]:
+        """The names of what `level_0`, `level_1` … speak of, and the level that stands for "different"."""
+        nothing = pa.table({name: pa.array([], pa.string()) for name in self.columns})
+        return [(field.name, LEVELS[field.kind] - 1) for field in prepare_fields(nothing, self.fields)]
+
+    def full_of_parts(self) -> bool:
+        """Whether it was extended so often that building it anew is in order."""
+        return len(list(self.folder.glob("rows-*.parquet"))) >= _MOST_PARTS
+
+
+@dataclass(frozen=True)
+class Near:
+    """New rows' pairs with each other and with rows of an index.
+
+    `left` and `right` are places in `numbers` and `rows`: all rows that meet, which `judge` knows.
+    """
+
+    numbers: Codes
+    rows: pa.Table
+    judge: Judge
+    left: Codes
+    right: Codes
+    probability: Floats
+
+
+def nearest(
+    connection: duckdb.DuckDBPyConnection, index: MatchIndex, rows: pa.Table, first: int, knowledge: Knowledge
+) -> Near:
+    """Compare new rows, numbered from `first` on, with each other and with those rows of the index that may be them.
+
+    Leaves the new rows' `ranked_keys` in the DuckDB connection.
+    """
+    load_commonness(connection, knowledge.commonness)
+    prepared = prepare_fields(rows, index.fields)
+    add_keys(connection, prepared, first)
+    rank_keys(connection)
+    former = index.sql("keys") if first else "(FROM ranked_keys LIMIT 0)"
+    candidates = pairs_with_new(connection, prepared, former)
+    met = np.union1d(np.concatenate([candidates.left, candidates.right]), np.arange(first, first + rows.num_rows))
+    listed = ", ".join(index.columns)
+    connection.register("met_rows", pa.table({"row": met[met < first].astype(np.int32)}))
+    former_rows = (
+        connection.sql(f"SELECT row, {listed} FROM {index.sql('rows')} SEMI JOIN met_rows USING (row)").to_arrow_table()
+        if first
+        else None
+    )
+    new_rows = rows.append_column("row", pa.array(np.arange(first, first + rows.num_rows, dtype=np.int32)))
+    table = new_rows.select(["row", *index.columns])
+    if former_rows is not None:
+        table = pa.concat_tables([former_rows.select(table.column_names).cast(table.schema), table])
+    # In the order of their values, whichever came first: a comparison may tell its left side from its right one.
+    table = table.sort_by([(name, "ascending") for name in index.columns])
+    numbers = table["row"].to_numpy().astype(np.int32)
+    order = np.argsort(numbers)
+    places = [order[np.searchsorted(numbers, side, sorter=order)] for side in (candidates.left, candidates.right)]
+    left, right = np.minimum(*places).astype(np.int32), np.maximum(*places).astype(np.int32)
+    judge = knowledge.judge(prepare_fields(table, index.fields))
+    return Near(numbers, table, judge, left, right, judge.probability(left, right))
+
+
+def _link(source: Path, target: Path) -> None:
+    """The same file under a second name where the disk can do that, else a copy."""
+    try:
+        target.hardlink_to(source)
+    except OSError:
+        shutil.copyfile(source, target)
