@@ -25,10 +25,12 @@ _POINTER = "current.json"
 _SCRATCH = "tmp"
 # Written by commands that hold the lock alone; a serving process writes elsewhere, at any time.
 _LOCKED_FOLDERS = (
+    "cache",
     "customers",
     "features",
     "feast",
     "forgetting",
+    "matching",
     "mlflow",
     "receipts",
     "runs",
@@ -72,6 +74,14 @@ def write_parquet(path: Path, table: pa.Table) -> None:
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def link_file(source: Path, target: Path) -> None:
+    """The same file under a second name where the disk can do that, else a copy; neither is ever written again."""
+    try:
+        target.hardlink_to(source)
+    except OSError:
+        shutil.copyfile(source, target)
 
 
 def fingerprint(*parts: object) -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-from customers.connectors.raw import RawFile, RawSource
+from customers.connectors.raw import RawRows
 
 
 @dataclass(frozen=True)
@@ -23,27 +23,12 @@ class SourceReport:
     forgotten: int = 0
 
 
-def create_balance(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make the empty table of the files that were read."""
+def note_file(connection: duckdb.DuckDBPyConnection, raw: RawRows, file_no: int, unused: list[str]) -> None:
+    """Count the rows of a file that are not `faulty`; `raw.count` was counted by whoever read it."""
     connection.execute(
-        "CREATE TABLE files_read (place INTEGER, source VARCHAR, file VARCHAR, rows BIGINT, passed BIGINT, "
-        "unused_columns VARCHAR[], fingerprint VARCHAR)"
-    )
-
-
-def note_file(connection: duckdb.DuckDBPyConnection, raw: RawSource, file: RawFile, unused: list[str]) -> None:
-    """Count the rows of a file that are not `faulty`; `file.rows` was counted by whoever read it."""
-    connection.execute(
-        f"""INSERT INTO files_read SELECT (SELECT count(*) FROM files_read), $source, $file, $rows,
-            (SELECT count(*) FROM {raw.table} WHERE file = $file
-             AND (file, line) NOT IN (SELECT (file, line) FROM faulty)), $unused, $fingerprint""",
-        {
-            "source": raw.name,
-            "file": file.name,
-            "rows": file.rows,
-            "unused": unused,
-            "fingerprint": file.fingerprint,
-        },
+        f"""INSERT INTO fresh.files_read SELECT $number, $source, $file, $rows,
+            (SELECT count(*) FROM {raw.table} WHERE (file, line) NOT IN (SELECT (file, line) FROM faulty)), $unused""",
+        {"number": file_no, "source": raw.source, "file": raw.file, "rows": raw.count, "unused": unused},
     )
 
 
@@ -52,16 +37,18 @@ def balance_sources(connection: duckdb.DuckDBPyConnection) -> list[SourceReport]
     connection.execute(
         """CREATE TABLE sources AS
         WITH aside AS (
-            SELECT source, file, count(DISTINCT line) AS lines FROM quarantine GROUP BY ALL
+            SELECT source, file, count(DISTINCT line) AS lines FROM staged.quarantine GROUP BY ALL
         ), gone AS (
             SELECT source, file, count(DISTINCT line) AS lines, count(DISTINCT line) FILTER (NOT faulty) AS passed
-            FROM forgotten_lines GROUP BY ALL
+            FROM staged.forgotten_lines GROUP BY ALL
         )
         SELECT r.source, r.file, r.rows, r.passed - coalesce(g.passed, 0) AS published,
                coalesce(a.lines, 0) AS quarantined, coalesce(g.lines, 0) AS forgotten,
-               nullif(array_to_string(r.unused_columns, ', '), '') AS unused_columns, r.fingerprint, r.place,
+               nullif(array_to_string(r.unused_columns, ', '), '') AS unused_columns, l.fingerprint, l.place,
                r.unused_columns AS unused
-        FROM files_read r LEFT JOIN aside a USING (source, file) LEFT JOIN gone g USING (source, file)"""
+        FROM staged.files_read r
+        JOIN (SELECT file_no, place, fingerprint FROM live_files) l USING (file_no)
+        LEFT JOIN aside a USING (source, file) LEFT JOIN gone g USING (source, file)"""
     )
     rows = connection.execute(
         "SELECT source, file, rows, published, quarantined, unused, forgotten FROM sources ORDER BY place"

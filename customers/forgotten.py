@@ -24,14 +24,12 @@ _PEOPLE_OF: dict[str, tuple[tuple[str, str], ...]] = {
     "links": (("left_system", "left_id"), ("right_system", "right_id")),
     "deals": (("person_system", "person_id"),),
 }
-_ABOUT_PEOPLE = ("records", "field_values", "field_changes", "events", "deal_people", "consents")
 _WORDS = re.compile(r"[\s,;|\"'{}\[\]<>()=\\]+")
 
 
 def create_mentions(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make the empty tables of who is named in which row."""
+    """Make the empty table of who is named in which row that was read now."""
     connection.execute("CREATE TABLE mentions (source VARCHAR, file VARCHAR, line BIGINT, system VARCHAR, id VARCHAR)")
-    connection.execute("CREATE TABLE forgotten_lines (source VARCHAR, file VARCHAR, line BIGINT, faulty BOOLEAN)")
 
 
 def note_mentions(connection: duckdb.DuckDBPyConnection, source: SourceSettings, sections: list[SectionRows]) -> None:
@@ -46,26 +44,33 @@ def note_mentions(connection: duckdb.DuckDBPyConnection, source: SourceSettings,
             )
 
 
-def drop_forgotten(
+def find_forgotten(
     connection: duckdb.DuckDBPyConnection, sources: tuple[SourceSettings, ...], suppressed: SuppressionList
 ) -> None:
-    """Take every row about a forgotten person out of the staging tables and the quarantine.
+    """Find every row about a forgotten person: fills `gone`, `gone_deals` and `forgotten_now`.
 
     Who they are is told by the list, and by what the exports of today say of its people: a new record with their
     address is theirs, and so is a key that nobody else holds. These join the list, since tomorrow's export may no
-    longer show the connection. A deal or contract of a company stays, without the person. `forgotten_lines` holds the
-    rows that were about them.
+    longer show the connection. A deal or contract of a company stays, without the person. `forgotten_now` holds the
+    rows that are about them.
     """
     _find_forgotten(connection, suppressed)
     found = [Key(*row) for row in connection.execute("FROM gone").fetchall()]
     suppressed.add([key for key in found if suppressed.receipt_of(key) is None], LEARNED)
     connection.execute(
-        """INSERT INTO forgotten_lines
-        SELECT DISTINCT source, file, line, (source, file, line) IN (SELECT (source, file, line) FROM quarantine)
+        """INSERT INTO forgotten_now
+        SELECT DISTINCT source, file, line,
+               (source, file, line) IN (SELECT (source, file, line) FROM staged.quarantine)
         FROM mentions JOIN gone USING (system, id)"""
     )
-    _drop_quarantined(connection, sources, suppressed, frozenset(found))
-    _drop_staged(connection)
+    _find_quarantined(connection, sources, suppressed, frozenset(found))
+    theirs = "(system, source_id) IN (SELECT (system, id) FROM gone)"
+    connection.execute(
+        f"""INSERT INTO gone_deals
+        SELECT deal_id FROM staged.deals WHERE account_id IS NULL
+            AND deal_id IN (SELECT deal_id FROM staged.deal_people WHERE {theirs})
+            AND deal_id NOT IN (SELECT deal_id FROM staged.deal_people WHERE NOT {theirs})"""
+    )
 
 
 def _find_forgotten(connection: duckdb.DuckDBPyConnection, suppressed: SuppressionList) -> None:
@@ -94,7 +99,7 @@ def _find_forgotten(connection: duckdb.DuckDBPyConnection, suppressed: Suppressi
             }
         ),
     )
-    connection.execute("CREATE TABLE gone AS FROM listed_keys")
+    connection.execute("INSERT INTO gone FROM listed_keys")
     connection.unregister("listed_keys")
     keys = ", ".join(literal(system) for system in KEY_SYSTEMS)
     # Who else holds a key: records, and for a browser also the addresses and logins that were used in it.
@@ -151,27 +156,7 @@ def _collect_own_links(connection: duckdb.DuckDBPyConnection, suppressed: Suppre
         )
 
 
-def _drop_staged(connection: duckdb.DuckDBPyConnection) -> None:
-    theirs = "(system, source_id) IN (SELECT (system, id) FROM gone)"
-    connection.execute(
-        f"""CREATE TABLE gone_deals AS
-        SELECT deal_id FROM staged.deals WHERE account_id IS NULL
-            AND deal_id IN (SELECT deal_id FROM staged.deal_people WHERE {theirs})
-            AND deal_id NOT IN (SELECT deal_id FROM staged.deal_people WHERE NOT {theirs})"""
-    )
-    for table in ("deals", "deal_stages"):
-        connection.execute(f"DELETE FROM staged.{table} WHERE deal_id IN (FROM gone_deals)")
-    for table in _ABOUT_PEOPLE:
-        connection.execute(f"DELETE FROM staged.{table} WHERE {theirs}")
-    connection.execute(f"DELETE FROM staged.contracts WHERE account_id IS NULL AND {theirs}")
-    connection.execute(f"UPDATE staged.contracts SET system = NULL, source_id = NULL WHERE {theirs}")
-    connection.execute(
-        """DELETE FROM staged.links WHERE (left_system, left_id) IN (SELECT (system, id) FROM gone)
-        OR (right_system, right_id) IN (SELECT (system, id) FROM gone)"""
-    )
-
-
-def _drop_quarantined(
+def _find_quarantined(
     connection: duckdb.DuckDBPyConnection,
     sources: tuple[SourceSettings, ...],
     suppressed: SuppressionList,
@@ -179,7 +164,7 @@ def _drop_quarantined(
 ) -> None:
     """A faulty row is about a forgotten person if it names them, or if anything in it is a key of theirs."""
     columns = {source.name: id_columns(source) for source in sources}
-    rows = connection.execute("SELECT source, file, line, section, raw FROM quarantine").fetchall()
+    rows = connection.execute("SELECT source, file, line, section, raw FROM staged.quarantine").fetchall()
     theirs = [
         (source, file, line)
         for source, file, line, section, raw in rows
@@ -189,10 +174,7 @@ def _drop_quarantined(
         )
     ]
     if theirs:
-        connection.executemany("INSERT INTO forgotten_lines VALUES (?, ?, ?, true)", theirs)
-    connection.execute(
-        "DELETE FROM quarantine WHERE (source, file, line) IN (SELECT (source, file, line) FROM forgotten_lines)"
-    )
+        connection.executemany("INSERT INTO forgotten_now VALUES (?, ?, ?, true)", theirs)
 
 
 def keys_in(raw: str, columns: Mapping[str, str], unsplit: bool) -> Iterator[Key]:

@@ -15,6 +15,7 @@ _QUERIES = {
     "QUALIFY row_number() OVER (PARTITION BY campaign_id ORDER BY name, started_at, cost) = 1",
     "staff": "staged.staff QUALIFY row_number() OVER (PARTITION BY staff_id ORDER BY name, email, team) = 1",
     "events": "published_events",
+    "quarantine": "staged.quarantine",
 }
 
 

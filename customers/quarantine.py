@@ -1,9 +1,11 @@
 """Rows that cannot be used: kept with their place, the reason and their content, never guessed and never lost."""
 
+from datetime import UTC, datetime, timedelta
+
 import duckdb
 import pyarrow as pa
 
-from customers.connectors.raw import RawSource, Reject, literal
+from customers.connectors.raw import RawRows, literal
 from customers.mapping.staging import SectionRows
 
 _STRAY_AFTER_YEARS = 5
@@ -13,16 +15,10 @@ _ENOUGH_ROWS = 100
 STRAY = "lies years after all others"
 
 
-def create_quarantine(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make the empty table."""
-    connection.execute(
-        "CREATE TABLE quarantine (source VARCHAR, file VARCHAR, line BIGINT, section VARCHAR, reason VARCHAR, "
-        "raw VARCHAR)"
-    )
-
-
-def set_faults_aside(connection: duckdb.DuckDBPyConnection, raw: RawSource, sections: list[SectionRows]) -> int:
-    """Put the faulty rows of a source into quarantine and let the others pass.
+def set_faults_aside(
+    connection: duckdb.DuckDBPyConnection, raw: RawRows, sections: list[SectionRows], file_no: int
+) -> int:
+    """Put the faulty rows of a file into quarantine and let the others pass.
 
     A row with a fault in one section is left out of all: half a row would be a guess. Afterwards the DuckDB table
     `faulty` holds file and line of the rows to leave out.
@@ -45,16 +41,17 @@ def set_faults_aside(connection: duckdb.DuckDBPyConnection, raw: RawSource, sect
     )
     pairs = ", ".join(f"{literal(name)}, r.{column}" for name, column in raw.columns.items())
     connection.execute(
-        f"""INSERT INTO quarantine
-        SELECT {literal(raw.name)}, f.file, f.line, f.section, f.fault, json_object({pairs})::VARCHAR
+        f"""INSERT INTO fresh.quarantine
+        SELECT {file_no}, {literal(raw.source)}, f.file, f.line, f.section, f.fault, json_object({pairs})::VARCHAR
         FROM faulty f JOIN {raw.table} r USING (file, line)"""
     )
-    _insert_rejects(connection, raw.name, raw.rejects)
+    _insert_rejects(connection, raw, file_no)
     ((faulty,),) = connection.execute("SELECT count(*) FROM faulty").fetchall()
     return int(faulty) + len(raw.rejects)
 
 
-def _insert_rejects(connection: duckdb.DuckDBPyConnection, source: str, rejects: list[Reject]) -> None:
+def _insert_rejects(connection: duckdb.DuckDBPyConnection, raw: RawRows, file_no: int) -> None:
+    rejects = raw.rejects
     if not rejects:
         return
     table = pa.table(
@@ -67,29 +64,35 @@ def _insert_rejects(connection: duckdb.DuckDBPyConnection, source: str, rejects:
     )
     connection.register("reject_rows", table)
     connection.execute(
-        f"INSERT INTO quarantine SELECT {literal(source)}, file, line, 'file', reason, raw FROM reject_rows"
+        f"INSERT INTO fresh.quarantine SELECT {file_no}, {literal(raw.source)}, file, line, 'file', reason, raw "
+        "FROM reject_rows"
     )
     connection.unregister("reject_rows")
 
 
-def mark_stray_times(connection: duckdb.DuckDBPyConnection, rows: SectionRows, columns: list[str]) -> None:
-    """Give a fault to the few rows whose time lies years after all others: one slip of a digit would move the as-of.
+def stray_since(connection: duckdb.DuckDBPyConnection, moments: str) -> datetime | None:
+    """From when on times are slips of a digit: the few that lie years after all others would move the as-of.
 
-    Applies to sources that declare no `exported_at`; those that do are held to it exactly.
+    Args:
+        connection: where the query is run.
+        moments: SQL with one column, `moment`, of all times of a source, none NULL.
     """
-    for column in columns:
-        connection.execute(
-            f"""CREATE OR REPLACE TABLE stray AS
-            WITH steps AS (
-                SELECT {column} AS moment, lag({column}) OVER (ORDER BY {column}) AS former,
-                       row_number() OVER (ORDER BY {column} DESC) AS from_end, count(*) OVER () AS total
-                FROM {rows.table} WHERE fault IS NULL AND {column} IS NOT NULL
-            )
-            SELECT min(moment) AS first_stray FROM steps
-            WHERE moment > former + INTERVAL {_STRAY_AFTER_YEARS} YEARS AND total >= {_ENOUGH_ROWS}
-              AND from_end <= greatest(1, {_STRAY_SHARE} * total)"""
-        )
-        connection.execute(
-            f"""UPDATE {rows.table} SET fault = {literal(f"{column} {STRAY}")}
-            WHERE fault IS NULL AND {column} >= (SELECT first_stray FROM stray)"""
-        )
+    ((total,),) = connection.execute(f"SELECT count(*) FROM ({moments})").fetchall()
+    if total < _ENOUGH_ROWS:
+        return None
+    # Only the last few can be strays; whatever lies before them need not be sorted.
+    few = max(1, int(_STRAY_SHARE * total))
+    ((micros,),) = connection.execute(
+        f"""SELECT epoch_us(min(moment)) FROM (
+            SELECT moment, lag(moment) OVER (ORDER BY moment) AS former
+            FROM (FROM ({moments}) ORDER BY moment DESC LIMIT {few + 1}))
+        WHERE moment > former + INTERVAL {_STRAY_AFTER_YEARS} YEARS"""
+    ).fetchall()
+    return None if micros is None else datetime.fromtimestamp(0, UTC) + timedelta(microseconds=micros)
+
+
+def mark_stray_times(connection: duckdb.DuckDBPyConnection, rows: SectionRows, column: str, since: datetime) -> None:
+    """Give a fault to the rows whose time is a stray."""
+    connection.execute(
+        f"UPDATE {rows.table} SET fault = {literal(f'{column} {STRAY}')} WHERE fault IS NULL AND {column} >= ?", [since]
+    )

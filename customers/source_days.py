@@ -6,18 +6,14 @@ from customers.connectors.raw import literal
 from customers.mapping.staging import SectionRows
 
 
-def create_source_days(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make the empty table of what was read."""
-    connection.execute("CREATE TABLE facts_read (source VARCHAR, section VARCHAR, day DATE, facts BIGINT)")
-
-
 def note_days(
     connection: duckdb.DuckDBPyConnection, source: str, rows: SectionRows, column: str, timezone: str
 ) -> None:
     """Count a section's good rows by the day, in the business time zone, of their `column`."""
     connection.execute(
-        f"""INSERT INTO facts_read
-        SELECT {literal(source)}, {literal(rows.name)}, timezone({literal(timezone)}, {column})::DATE AS day, count(*)
+        f"""INSERT INTO fresh.facts_read
+        SELECT {rows.file_no}, {literal(source)}, {literal(rows.name)},
+               timezone({literal(timezone)}, {column})::DATE AS day, count(*)
         FROM {rows.table} WHERE {column} IS NOT NULL GROUP BY day"""
     )
 
@@ -39,5 +35,5 @@ def build_source_days(connection: duckdb.DuckDBPyConnection, timezone: str) -> N
             FROM copies GROUP BY ALL
         )
         SELECT source, section, day, sum(facts)::BIGINT AS facts, coalesce(any_value(repeated), 0) AS repeated
-        FROM facts_read LEFT JOIN repeats USING (source, section, day) GROUP BY source, section, day"""
+        FROM staged.facts_read LEFT JOIN repeats USING (source, section, day) GROUP BY source, section, day"""
     )

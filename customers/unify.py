@@ -13,14 +13,13 @@ from core.errors import ConfigurationError, Fault, SourceError, raise_faults
 from core.logs import get_logger
 from core.progress import Progress, SilentProgress
 from core.settings import Settings
-from core.source_settings import SourceSettings
 from core.storage import Workspace, connect_duckdb, fingerprint
 from customers.accounts import build_accounts
-from customers.balance import SourceReport, balance_sources, create_balance, note_file
+from customers.balance import SourceReport, balance_sources
 from customers.bots import mark_bots
+from customers.cache import Cache
 from customers.cleansing.email import mail_kind
-from customers.connectors.raw import RawSource, literal
-from customers.connectors.read import read_source, used_columns
+from customers.connectors.raw import literal
 from customers.consent import build_consent_now, build_consents
 from customers.deals import build_deals
 from customers.decisions import (
@@ -32,33 +31,23 @@ from customers.decisions import (
     read_decisions,
 )
 from customers.erasure import erase_decisions
-from customers.forgotten import create_mentions, drop_forgotten, note_mentions
+from customers.forgotten import create_mentions, find_forgotten
 from customers.linking import link_people
 from customers.mapping.functions import define_function, define_functions
-from customers.mapping.moments import define_moments, export_moment
-from customers.mapping.sections import create_staging, map_section
-from customers.mapping.staging import SectionRows
+from customers.mapping.moments import define_moments
 from customers.memory import Memory
 from customers.profiles import build_profiles
 from customers.publish import write_tables
-from customers.quarantine import create_quarantine, mark_stray_times, set_faults_aside
+from customers.reading import Reader
 from customers.record_states import build_record_states
-from customers.source_days import build_source_days, create_source_days, note_days
+from customers.source_days import build_source_days
+from customers.staging import Staging
 from customers.suppression import SuppressionList
 from customers.survivorship import GOLDEN_FIELDS, build_customers, build_golden_fields
 
 log = get_logger("customers")
 
-# The times that say since when something is known, by staging table: the newest of them is how far the data reach.
-_FACT_TIMES = {
-    "people": ["created_at"],
-    "history": ["occurred_at"],
-    "links": ["linked_at"],
-    "events": ["occurred_at"],
-    "deals": ["opened_at"],
-    "deal_stages": ["entered_at"],
-    "consents": ["decided_at"],
-}
+_MEMORY = "4GB"
 # Rules of links that no source makes.
 _OWN_RULES = ("decision", "similar")
 _RECORDED = {
@@ -116,15 +105,32 @@ def unify_customers(
     """
     progress = progress or SilentProgress()
     _refuse_unknown_fields(settings)
+    cache = Cache(workspace)
+    summary = _unify(settings, workspace, run, progress, cache)
+    if summary is None:
+        # Somebody who was forgotten turned up in what a former run read: it is read anew, without them.
+        cache.drop()
+        summary = _unify(settings, workspace, run, progress, cache)
+    if summary is None:
+        raise RuntimeError("rows of forgotten people were kept although nothing was kept")
+    return summary
+
+
+def _unify(settings: Settings, workspace: Workspace, run: str, progress: Progress, cache: Cache) -> UnifySummary | None:
+    """The whole job, or None where what was kept of former runs must not be used."""
+    suppressed = SuppressionList(workspace)
     with _engine(workspace) as (connection, scratch):
-        suppressed = SuppressionList(workspace)
-        _read_sources(connection, settings, scratch, bool(suppressed), progress)
+        staging = Staging(connection, cache.folder)
+        memory = Memory(connection, cache.folder)
+        Reader(connection, staging, settings, scratch, mentions=bool(suppressed)).read(progress)
         data_until, as_of = _set_horizon(connection, settings)
         if suppressed:
-            drop_forgotten(connection, settings.sources, suppressed)
+            find_forgotten(connection, settings.sources, suppressed)
+            if staging.keeps_gone():
+                return None
+            staging.leave_out_gone()
         decisions = _decisions(settings, workspace, suppressed)
         reports = balance_sources(connection)
-        memory = Memory(connection, None)
         with progress.task("link people", 4) as advance:
             mark_bots(connection)
             _date_undated_rows(connection)
@@ -164,6 +170,8 @@ def unify_customers(
                       (SELECT count(*) FROM (SELECT DISTINCT system, source_id FROM staged.records)),
                       (SELECT count(*) FROM identity_changes WHERE kind = 'merge')"""
         ).fetchall()
+        # Last: from here on the former run's files are gone.
+        cache.save(mark, staging, memory)
     conflicts = conflicts_among(decisions_in_force(decisions))
     log.info("unified", customers=counts["customers"], refused_links=len(resolution.refused), conflicts=len(conflicts))
     return UnifySummary(
@@ -207,7 +215,7 @@ def _refuse_unknown_fields(settings: Settings) -> None:
 @contextmanager
 def _engine(workspace: Workspace) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
     """A DuckDB that knows our functions, and a folder for copies that vanishes with it."""
-    with workspace.scratch() as scratch, connect_duckdb() as connection:
+    with workspace.scratch() as scratch, connect_duckdb(memory=_MEMORY) as connection:
         connection.execute(f"SET temp_directory = {literal(str(scratch))}")
         define_moments(connection)
         define_functions(connection)
@@ -216,12 +224,7 @@ def _engine(workspace: Workspace) -> Iterator[tuple[duckdb.DuckDBPyConnection, P
             "CREATE MACRO full_name(a, b) AS CASE WHEN a IS NOT NULL AND b IS NOT NULL THEN a || ' ' || b "
             "ELSE coalesce(a, b) END"
         )
-        create_staging(connection)
-        create_quarantine(connection)
-        create_balance(connection)
-        create_source_days(connection)
         create_mentions(connection)
-        connection.execute("CREATE TABLE exports (source VARCHAR, exported_at TIMESTAMPTZ)")
         yield connection, scratch
 
 
@@ -232,56 +235,6 @@ def _decisions(settings: Settings, workspace: Workspace, suppressed: Suppression
     if gone:
         erase_decisions(settings, workspace, gone)
     return [decision for decision in decisions if gone.isdisjoint(decision.pair)]
-
-
-def _read_sources(
-    connection: duckdb.DuckDBPyConnection, settings: Settings, scratch: Path, mentions: bool, progress: Progress
-) -> None:
-    """Read and map every source; raise all faults of all sources at once. `mentions`: note whom each row names."""
-    faults: list[Fault] = []
-    with progress.task("read exports", len(settings.sources)) as advance:
-        for source in settings.sources:
-            exported_at = export_moment(source, faults)
-            raw = read_source(connection, settings, source, scratch, faults)
-            connection.execute("INSERT INTO exports VALUES (?, ?)", [source.name, exported_at])
-            # After the first fault only the other sources' faults are of interest.
-            if raw is not None and not faults:
-                _map_source(connection, source, raw, exported_at, mentions, settings.timezone)
-            if raw is not None:
-                connection.execute(f"DROP TABLE {raw.table}")
-            advance()
-    raise_faults(SourceError, "the input", faults, "nothing was written; correct this and run again")
-
-
-def _map_source(
-    connection: duckdb.DuckDBPyConnection,
-    source: SourceSettings,
-    raw: RawSource,
-    exported_at: datetime | None,
-    mentions: bool,
-    timezone: str,
-) -> None:
-    sections: list[SectionRows] = []
-    for name in source.sections():
-        rows = map_section(connection, source, raw, name, exported_at)
-        if exported_at is None:
-            mark_stray_times(connection, rows, _FACT_TIMES.get(name, []))
-        sections.append(rows)
-    if mentions:
-        note_mentions(connection, source, sections)
-    faulty = set_faults_aside(connection, raw, sections)
-    for rows in sections:
-        if faulty:
-            connection.execute(f"DELETE FROM {rows.table} WHERE (file, line) IN (SELECT (file, line) FROM faulty)")
-        for column in _FACT_TIMES.get(rows.name, []):
-            note_days(connection, source.name, rows, column, timezone)
-        for insert in rows.inserts:
-            connection.execute(insert)
-        connection.execute(f"DROP TABLE {rows.table}")
-    used = used_columns(source)
-    unused = [name for name in raw.columns if name not in used]
-    for file in raw.files:
-        note_file(connection, raw, file, unused)
 
 
 def _set_horizon(connection: duckdb.DuckDBPyConnection, settings: Settings) -> tuple[datetime, datetime]:
@@ -295,18 +248,17 @@ def _set_horizon(connection: duckdb.DuckDBPyConnection, settings: Settings) -> t
     )
     ((micros,),) = connection.execute(f"SELECT epoch_us(max(moment)) FROM ({' UNION ALL '.join(moments)})").fetchall()
     if micros is None:
-        ((rows,),) = connection.execute("SELECT coalesce(sum(rows), 0) FROM files_read").fetchall()
+        ((rows,),) = connection.execute("SELECT coalesce(sum(rows), 0) FROM staged.files_read").fetchall()
         if not rows:
-            files = [
-                file for (file,) in connection.execute("SELECT file FROM files_read ORDER BY source, file").fetchall()
-            ]
+            named = connection.execute("SELECT file FROM staged.files_read ORDER BY source, file").fetchall()
+            files = [file for (file,) in named]
             raise SourceError(
                 f"{', '.join(files)} {'holds' if len(files) == 1 else 'hold'} column names but no row",
                 "at least one row below them",
                 "export again with the period and the filter that you want",
             )
         reasons = connection.execute(
-            """SELECT reason, count(*) AS rows, min((file, line)) AS place FROM quarantine
+            """SELECT reason, count(*) AS rows, min((file, line)) AS place FROM staged.quarantine
             GROUP BY reason ORDER BY rows DESC, reason LIMIT 3"""
         ).fetchall()
         found = "; ".join(f"{reason} ({rows} rows, first {file} line {line})" for reason, rows, (file, line) in reasons)

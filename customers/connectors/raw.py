@@ -1,21 +1,9 @@
-"""What every connector hands over: one DuckDB table of text columns for each source, with file and line."""
+"""What every connector hands over: the rows of one file as text columns in DuckDB, with file and line."""
 
 import re
 from dataclasses import dataclass, field
 
-import duckdb
-
 _COLUMN_AND_KEY = re.compile(r"^(.+)\[(.+)\]$")
-LINE_COLUMNS = "file VARCHAR, line BIGINT"
-
-
-@dataclass
-class RawFile:
-    """One file (or SQL query) that was read: `rows` counts the rejected rows too."""
-
-    name: str
-    rows: int
-    fingerprint: str
 
 
 @dataclass(frozen=True)
@@ -29,18 +17,20 @@ class Reject:
 
 
 @dataclass
-class RawSource:
-    """All rows of a source as text.
+class RawRows:
+    """All rows of one file (or of an SQL query's answer) as text.
 
-    `table` has the columns `file`, `line` and one text column for each name in `columns`, whose value is the
-    column's name inside DuckDB (DuckDB does not tell `Email` from `email`, so columns are numbered).
+    The DuckDB view `table` has the columns `file`, `line` and one text column for each name in `columns`, whose value
+    is the column's name inside DuckDB (DuckDB does not tell `Email` from `email`, so columns are numbered). `count`
+    includes the rejected rows.
     """
 
-    name: str
+    source: str
+    file: str
     table: str
     columns: dict[str, str] = field(default_factory=dict)
-    files: list[RawFile] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
+    count: int = 0
 
 
 def literal(value: object) -> str:
@@ -61,10 +51,3 @@ def where_target(name: str) -> tuple[str, str | None]:
     if match := _COLUMN_AND_KEY.match(name):
         return match.group(1), match.group(2)
     return name, None
-
-
-def create_raw_table(connection: duckdb.DuckDBPyConnection, source: RawSource, names: list[str]) -> None:
-    """Make the empty table of a source for the given column names."""
-    source.columns = {name: f"c{position}" for position, name in enumerate(names)}
-    listed = "".join(f", {column} VARCHAR" for column in source.columns.values())
-    connection.execute(f"CREATE OR REPLACE TABLE {source.table} ({LINE_COLUMNS}{listed})")

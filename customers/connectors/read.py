@@ -1,6 +1,6 @@
-"""Reading one source, whatever its format, into one raw table; what is wrong is collected, not raised."""
+"""Reading a file of a source, whatever its format; what is wrong is collected, not raised."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from customers.connectors.delimited import read_delimited
 from customers.connectors.excel import read_excel
 from customers.connectors.json_lines import read_json_lines
 from customers.connectors.parquet import read_parquet
-from customers.connectors.raw import RawFile, RawSource, create_raw_table, literal, where_target
+from customers.connectors.raw import RawRows, Reject, literal, where_target
 
 
 def used_columns(source: SourceSettings) -> dict[str, bool]:
@@ -47,94 +47,91 @@ def used_columns(source: SourceSettings) -> dict[str, bool]:
     return found
 
 
-def read_source(
-    connection: duckdb.DuckDBPyConnection,
-    settings: Settings,
-    source: SourceSettings,
-    scratch: Path,
-    faults: list[Fault],
-) -> RawSource | None:
-    """Read all files of a source.
+@dataclass(frozen=True)
+class SourceFile:
+    """A file of a source as reports call it; without a path it is the answer to the source's SQL query."""
 
-    Returns:
-        The raw rows, or None when the source is optional and absent or when `faults` grew.
-    """
-    raw = RawSource(source.name, f"raw_{source.name}")
-    before = len(faults)
-    place = f"source {source.name}"
+    label: str
+    path: Path | None
+
+
+def files_of(settings: Settings, source: SourceSettings, faults: list[Fault]) -> list[SourceFile]:
+    """The files of a source today; what is missing although it is not optional becomes a fault."""
     if source.format == "sql":
-        _add(connection, source, raw, source.name, read_database(connection, source), place, faults)
-        return raw if len(faults) == before else None
+        return [SourceFile(source.name, None)]
     paths = settings.source_files(source)
-    if not paths:
+    place = f"source {source.name}"
+    if not paths and not source.optional:
         pattern = settings.resolve_path(source.path or "")
-        if not source.optional:
-            faults.append(Fault(place, f"the file {pattern} does not exist; check `path`, or set optional: true"))
-        return None
-    basenames = [path.name for path in paths]
+        faults.append(Fault(place, f"the file {pattern} does not exist; check `path`, or set optional: true"))
+    names = [path.name for path in paths]
+    files = []
     for path in paths:
-        # Files of one name in several folders (one a month) are told apart by their paths.
-        label = path.name if basenames.count(path.name) == 1 else str(path)
-        already = len(raw.rejects)
         if path.is_dir():
             faults.append(Fault(place, f"{path} is a folder, not a file; name the file or a pattern such as *.csv"))
             continue
-        try:
-            if source.format in ("csv", "tsv"):
-                loaded = read_delimited(connection, path, source, scratch, raw.rejects)
-            elif source.format == "excel":
-                loaded = read_excel(connection, path, source, raw.rejects)
-            elif source.format == "jsonl":
-                loaded = read_json_lines(connection, path, source, scratch, raw.rejects)
-            else:
-                loaded = read_parquet(connection, path)
-        except PermissionError:
-            loaded = Fault(path.name, "cannot be read; check its permissions")
-        raw.rejects[already:] = [replace(reject, file=label) for reject in raw.rejects[already:]]
-        _add(connection, source, raw, label, loaded, place, faults, path)
-    return raw if len(faults) == before else None
+        # Files of one name in several folders (one a month) are told apart by their paths.
+        files.append(SourceFile(path.name if names.count(path.name) == 1 else str(path), path))
+    return files
 
 
-def _add(
-    connection: duckdb.DuckDBPyConnection,
-    source: SourceSettings,
-    raw: RawSource,
-    label: str,
-    loaded: tuple[list[str], str] | Fault,
-    place: str,
-    faults: list[Fault],
-    path: Path | None = None,
-) -> None:
+def read_file(
+    connection: duckdb.DuckDBPyConnection, source: SourceSettings, file: SourceFile, scratch: Path, faults: list[Fault]
+) -> RawRows | None:
+    """The rows of a file, or None when `faults` grew; they last until the next file is read."""
+    rejects: list[Reject] = []
+    try:
+        loaded = _load(connection, source, file.path, scratch, rejects)
+    except PermissionError:
+        loaded = Fault(file.label, "cannot be read; check its permissions")
+    place = f"source {source.name}"
     if isinstance(loaded, Fault):
-        faults.append(Fault(place, f"{loaded.place} {loaded.message}" if source.format != "sql" else loaded.message))
-        return
+        told = loaded.message if file.path is None else f"{loaded.place} {loaded.message}"
+        faults.append(Fault(place, told))
+        return None
     names, query = loaded
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        faults.append(Fault(place, f"{label} has columns that appear twice: {', '.join(twice)}; rename them"))
-        return
+        faults.append(Fault(place, f"{file.label} has columns that appear twice: {', '.join(twice)}; rename them"))
+        return None
     if missing := [name for name, needed in used_columns(source).items() if needed and name not in names]:
-        faults.append(Fault(place, _missing_columns(label, missing, names)))
-        return
-    if not raw.columns:
-        create_raw_table(connection, raw, names)
-    if new := [name for name in names if name not in raw.columns]:
-        for name in new:
-            raw.columns[name] = f"c{len(raw.columns)}"
-            connection.execute(f"ALTER TABLE {raw.table} ADD COLUMN {raw.columns[name]} VARCHAR")
-    targets = ", ".join(raw.columns[name] for name in names)
-    values = ", ".join(f"v{position}" for position in range(len(names)))
-    ((rows,),) = connection.execute(
-        f"INSERT INTO {raw.table} (file, line, {targets}) SELECT {literal(label)}, line, {values} FROM ({query})"
-    ).fetchall()
-    connection.execute("DROP TABLE loaded")
-    rejected = sum(reject.file == label for reject in raw.rejects)
-    raw.files.append(RawFile(label, int(rows) + rejected, fingerprint(path or _content(connection, raw))))
+        faults.append(Fault(place, _missing_columns(file.label, missing, names)))
+        return None
+    raw = RawRows(source.name, file.label, "raw_rows")
+    raw.rejects = [replace(reject, file=file.label) for reject in rejects]
+    raw.columns = {name: f"c{position}" for position, name in enumerate(names)}
+    picked = ", ".join(f"v{position} AS c{position}" for position in range(len(names)))
+    connection.execute(
+        f"CREATE OR REPLACE VIEW {raw.table} AS SELECT {literal(file.label)} AS file, line, {picked} FROM ({query})"
+    )
+    ((rows,),) = connection.execute("SELECT count(*) FROM loaded").fetchall()
+    raw.count = int(rows) + len(rejects)
+    return raw
 
 
-def _content(connection: duckdb.DuckDBPyConnection, raw: RawSource) -> str:
+def _load(
+    connection: duckdb.DuckDBPyConnection,
+    source: SourceSettings,
+    path: Path | None,
+    scratch: Path,
+    rejects: list[Reject],
+) -> tuple[list[str], str] | Fault:
+    """Make the table `loaded`; give the column names and the query for (line, v0, v1, …)."""
+    if path is None:
+        return read_database(connection, source)
+    if source.format in ("csv", "tsv"):
+        return read_delimited(connection, path, source, scratch, rejects)
+    if source.format == "excel":
+        return read_excel(connection, path, source, rejects)
+    if source.format == "jsonl":
+        return read_json_lines(connection, path, source, scratch, rejects)
+    return read_parquet(connection, path)
+
+
+def content_mark(connection: duckdb.DuckDBPyConnection, raw: RawRows) -> str:
     """A hash over an SQL answer's rows, independent of their order."""
-    (digest,) = connection.execute(f"SELECT sum(hash(r)::HUGEINT) FROM {raw.table} AS r").fetchall()[0]
-    return str(digest)
+    values = ", ".join(raw.columns.values())
+    (digest,) = connection.execute(f"SELECT sum(hash([{values}])::HUGEINT) FROM {raw.table}").fetchall()[0]
+    return fingerprint(digest)
 
 
 def _missing_columns(label: str, missing: list[str], present: list[str]) -> str:

@@ -122,8 +122,9 @@ def map_links(query: SectionQuery, section: LinksSection, source: SourceSettings
     names = ["source", "left_system", "left_id", "right_system", "right_id", "rule"]
     # The same pair is usually seen in many rows (each visit of a logged-in browser): the first says since when.
     grouped = f"GROUP BY {', '.join(names)}, linked_at IS NULL"
+    listed = ", ".join(names)
     rows.inserts.append(
-        f"INSERT INTO staged.links ({', '.join(names)}, linked_at) SELECT {', '.join(names)}, min(linked_at) "
+        f"INSERT INTO fresh.links (file_no, {listed}, linked_at) SELECT {rows.file_no}, {listed}, min(linked_at) "
         f"FROM {rows.table} WHERE left_id IS NOT NULL AND right_id IS NOT NULL {grouped}"
     )
     return {

@@ -6,7 +6,7 @@ from datetime import datetime
 import duckdb
 
 from core.source_settings import Column, PersonRef, Section, SourceSettings, Where
-from customers.connectors.raw import RawSource, literal, where_target
+from customers.connectors.raw import RawRows, literal, where_target
 from customers.mapping.moments import date_only_sql, fault_sql, moment_sql, tidy_sql
 
 ANY_VALUE = ("*",)
@@ -28,7 +28,7 @@ class SectionQuery:
     section's own columns.
     """
 
-    raw: RawSource
+    raw: RawRows
     source: SourceSettings
     section: Section
     exported_at: datetime | None

@@ -7,7 +7,7 @@ from typing import Any
 import duckdb
 
 from core.source_settings import SourceSettings
-from customers.connectors.raw import RawSource
+from customers.connectors.raw import RawRows
 from customers.mapping import business, deals, events, people
 from customers.mapping.section_query import SectionQuery
 from customers.mapping.staging import SectionRows
@@ -33,24 +33,18 @@ _MAPPINGS: dict[str, _Mapping] = {
 }
 
 
-def create_staging(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make the empty tables that the sections of all sources are read into, in the schema `staged`."""
-    connection.execute("CREATE SCHEMA staged")
-    for table, columns in STAGING.items():
-        connection.execute(f"CREATE TABLE staged.{table} ({columns})")
-
-
 def map_section(
     connection: duckdb.DuckDBPyConnection,
     source: SourceSettings,
-    raw: RawSource,
+    raw: RawRows,
     name: str,
     exported_at: datetime | None,
+    file_no: int,
 ) -> SectionRows:
-    """Read one section's rows; nothing enters the staging tables yet."""
+    """Read one section's rows of a file; nothing enters the staging tables yet."""
     section = source.sections()[name]
     query = SectionQuery(raw, source, section, exported_at)
-    rows = SectionRows(name, f"section_{source.name}_{name}", [])
+    rows = SectionRows(name, f"section_{name}", file_no)
     columns = _MAPPINGS[name](query, section, source, rows)
     query.write(connection, rows.table, columns)
     return rows

@@ -1,6 +1,6 @@
 """What the sections share: their typed rows, ids from content, and the way into the staging tables."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from core.source_settings import SourceSettings
 from customers.mapping.section_query import SectionQuery
@@ -15,13 +15,17 @@ class SectionRows:
 
     name: str
     table: str
-    inserts: list[str]
+    file_no: int
+    inserts: list[str] = field(default_factory=list)
 
 
 def insert(rows: SectionRows, target: str, columns: dict[str, str], where: str = "true") -> None:
     """Let the good rows enter a staging table: its columns by name with the SQL of their values."""
     listed, values = ", ".join(columns), ", ".join(columns.values())
-    rows.inserts.append(f"INSERT INTO staged.{target} ({listed}) SELECT {values} FROM {rows.table} WHERE {where}")
+    rows.inserts.append(
+        f"INSERT INTO fresh.{target} (file_no, {listed}) "
+        f"SELECT {rows.file_no}, {values} FROM {rows.table} WHERE {where}"
+    )
 
 
 def insert_same(rows: SectionRows, target: str, names: list[str], where: str = "true") -> None:

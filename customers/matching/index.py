@@ -10,7 +10,6 @@ A folder holds what was learned once and, for each run that added rows, one part
 Whether two rows are a pair follows from their values and from what was learned, not from the order in which they came.
 """
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +17,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from core.storage import connect_duckdb, write_parquet
+from core.storage import connect_duckdb, link_file, write_parquet
 from customers.matching.candidates import add_keys, load_commonness, pairs_with_new, rank_keys
 from customers.matching.comparisons import LEVELS
 from customers.matching.fields import Codes, Field, prepare_fields
@@ -29,7 +28,6 @@ from customers.matching.link import learn
 LEAST_KEPT = 0.05
 _MEMORY = "3GB"
 _MOST_PARTS = 32
-_PREFIXES = ("rows", "keys", "pairs")
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,7 @@ class MatchIndex:
         if knowledge is None:
             raise ValueError(f"{former.folder} holds no knowledge of this version")
         for path in former.folder.glob("*"):
-            _link(path, self.folder / path.name)
+            link_file(path, self.folder / path.name)
         if rows.num_rows:
             self._add(rows, self.rows(), knowledge)
 
@@ -182,11 +180,3 @@ def nearest(
     left, right = np.minimum(*places).astype(np.int32), np.maximum(*places).astype(np.int32)
     judge = knowledge.judge(prepare_fields(table, index.fields))
     return Near(numbers, table, judge, left, right, judge.probability(left, right))
-
-
-def _link(source: Path, target: Path) -> None:
-    """The same file under a second name where the disk can do that, else a copy."""
-    try:
-        target.hardlink_to(source)
-    except OSError:
-        shutil.copyfile(source, target)
