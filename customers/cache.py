@@ -1,13 +1,25 @@
 """What a run worked out and the next one need not: kept beside the published tables, and safe to delete at any time."""
 
+import shutil
 from pathlib import Path
+from typing import Protocol
 
 from core.storage import Workspace
-from customers.memory import Memory
 from customers.reading import program_mark
-from customers.staging import Staging
 
 STAGE = "cache"
+
+
+class Kept(Protocol):
+    """Something that the next run can use."""
+
+    def save(self, folder: Path) -> None:
+        """Write it as files of its own."""
+
+
+def erase_cache(workspace: Workspace) -> None:
+    """Delete what was kept: it speaks of people, and somebody is to be forgotten."""
+    shutil.rmtree(workspace.path(STAGE), ignore_errors=True)
 
 
 class Cache:
@@ -28,7 +40,7 @@ class Cache:
         """Use nothing of it."""
         self.folder = None
 
-    def save(self, mark: str, *parts: Staging | Memory) -> None:
+    def save(self, mark: str, *parts: Kept) -> None:
         """Let the next run find what this one worked out."""
         with self._workspace.publish(STAGE, mark, {"program": program_mark()}) as folder:
             for part in parts:

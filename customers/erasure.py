@@ -19,11 +19,13 @@ from core.erasure import (
 from core.settings import Settings
 from core.storage import Workspace, connect_duckdb
 from core.tables import TABLES
+from customers.cache import erase_cache
 from customers.cleansing.email import is_role_mailbox
 from customers.connectors.raw import literal
 from customers.decisions import forget_decisions
 from customers.forgotten import id_columns, keys_in
 from customers.linking import KEY_SYSTEMS
+from customers.similar import erase_compared
 from customers.suppression import ANY_APART, Key, apart_key
 
 # The system of the product's own ids.
@@ -149,7 +151,12 @@ def count_in_tables(settings: Settings, workspace: Workspace, person: ForgottenP
 
 
 def erase_from_tables(settings: Settings, workspace: Workspace, person: ForgottenPerson) -> None:
-    """Publish the unified tables again without the person; a company's deals and contracts stay, without their name."""
+    """Publish the unified tables again without the person; a company's deals and contracts stay, without their name.
+
+    What was kept for the next run goes first, as a whole: it is worked out anew.
+    """
+    erase_cache(workspace)
+    erase_compared(workspace)
     connection = _connection(settings, workspace, person)
     try:
         rows = _rows(connection, workspace)

@@ -1,19 +1,17 @@
 """From records, keys, links and decisions to the tables `identities`, `identity_changes` and `identity_links`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from pathlib import Path
 
 import duckdb
-import pyarrow as pa
 
 from core.settings import IdentitySettings
 from core.storage import Workspace
 from customers.cleansing.email import is_role_mailbox
-from customers.cleansing.name import PersonName
 from customers.connectors.raw import literal
 from customers.decisions import Decision
-from customers.identity import Interval, Link, Merge, NameFact, Resolution, intervals_of, resolve_identities
-from customers.rulings import find_rulings, links_of, write_links
-from customers.separation import Split, separate_people
+from customers.resolving import Resolved
+from customers.separation import DECISION
 from customers.similar import propose_similar
 
 KEY_SYSTEMS = ("cookie", "email", "login")
@@ -28,38 +26,23 @@ def link_people(
     workspace: Workspace,
     run: str,
     decisions: Sequence[Decision] = (),
-) -> Resolution:
+    folder: Path | None = None,
+) -> Resolved:
     """Make the tables `identities`, `identity_changes`, `identity_links` and `node_now` (each node's person of today).
 
-    Decisions of people hold against every link, from their time on.
+    Decisions of people hold against every link, from their time on. What a former run worked out and kept in `folder`
+    is used where nothing is new.
     """
     _collect_links(connection)
     propose_similar(connection, settings.similar, workspace)
     _collect_nodes(connection)
     _number_links(connection)
     _load_former(connection, workspace)
-    nodes = connection.sql(
-        f"""SELECT n.node, epoch_us(n.known_at) AS known_at, f.customer_id IS NOT NULL AS published
-        FROM nodes n LEFT JOIN former_ids f ON f.customer_id = {_ID} ORDER BY n.node"""
-    ).to_arrow_table()
-    known_at: list[int] = nodes["known_at"].to_pylist()
-    published: list[bool] = nodes["published"].to_pylist()
-    rulings = find_rulings(connection, decisions)
-    decided = links_of(rulings, known_at)
-    links, names = [*_links(connection), *decided], list(_names(connection))
-    resolution = resolve_identities(known_at, links, names, published)
-    separation = separate_people(known_at, links, resolution, names, rulings, published)
-    intervals, merges, own = intervals_of(known_at, resolution.merges), resolution.merges, separation.nodes
-    if own:
-        intervals = [interval for interval in intervals if interval.node not in own] + separation.intervals
-        merges = [merge for merge in merges if merge.younger not in own] + separation.merges
-    _register_intervals(connection, intervals)
-    _register_merges(connection, merges)
-    _register_splits(connection, separation.splits)
-    write_links(connection, decided, resolution, separation)
+    resolved = Resolved(connection, _ID, decisions, folder)
+    _write_links(connection)
     _write_identities(connection, run)
     _write_changes(connection, run)
-    return resolution
+    return resolved
 
 
 def _collect_links(connection: duckdb.DuckDBPyConnection) -> None:
@@ -152,65 +135,20 @@ def _number_links(connection: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-def _links(connection: duckdb.DuckDBPyConnection) -> Iterator[Link]:
-    rows = connection.execute(
-        "SELECT epoch_us(linked_at), left_node, right_node, rule, guarded, probability FROM numbered_links"
-    ).fetchall()
-    return (Link(*row) for row in rows)
-
-
-def _names(connection: duckdb.DuckDBPyConnection) -> Iterator[NameFact]:
-    """What each record was known to be called, since when."""
-    rows = connection.execute(
-        """SELECT n.node, epoch_us(min(s.time)) AS time, s.last, s.first, s.last_sound, s.first_sound
-        FROM record_states s JOIN nodes n USING (system, source_id)
-        WHERE coalesce(s.last, s.first, s.last_sound, s.first_sound) IS NOT NULL
-        GROUP BY ALL ORDER BY ALL"""
-    ).fetchall()
-    return (NameFact(time, node, PersonName(*parts)) for node, time, *parts in rows)
-
-
-def _register_intervals(connection: duckdb.DuckDBPyConnection, intervals: list[Interval]) -> None:
-    table = pa.table(
-        {
-            "node": pa.array([interval.node for interval in intervals], pa.int32()),
-            "founder": pa.array([interval.founder for interval in intervals], pa.int32()),
-            "rule": pa.array([interval.rule for interval in intervals], pa.string()),
-            "probability": pa.array([interval.probability for interval in intervals], pa.float64()),
-            "linked_at": pa.array([interval.linked_at for interval in intervals], pa.timestamp("us", tz="UTC")),
-            "ended_at": pa.array([interval.ended_at for interval in intervals], pa.timestamp("us", tz="UTC")),
-        }
+def _write_links(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make `identity_links` from `numbered_links` and the decisions for one person that are in force."""
+    connection.execute(
+        f"""CREATE TABLE identity_links AS
+        WITH every_link AS (
+            SELECT left_node, right_node, rule, probability, linked_at FROM numbered_links
+            UNION ALL SELECT left_node, right_node, {literal(DECISION)}, 1.0, linked_at FROM decided_links
+        )
+        SELECT a.system AS left_system, a.source_id AS left_id, b.system AS right_system, b.source_id AS right_id,
+               rule, l.probability, l.linked_at, coalesce(s.state, 'further') AS state
+        FROM every_link l
+        JOIN nodes a ON a.node = l.left_node JOIN nodes b ON b.node = l.right_node
+        LEFT JOIN link_states s USING (left_node, right_node, rule)"""
     )
-    connection.register("interval_rows", table)
-    connection.execute("CREATE TABLE intervals AS FROM interval_rows")
-    connection.unregister("interval_rows")
-
-
-def _register_merges(connection: duckdb.DuckDBPyConnection, merges: list[Merge]) -> None:
-    table = pa.table(
-        {
-            "younger": pa.array([merge.younger for merge in merges], pa.int32()),
-            "elder": pa.array([merge.elder for merge in merges], pa.int32()),
-            "changed_at": pa.array([merge.time for merge in merges], pa.timestamp("us", tz="UTC")),
-            "reason": pa.array([merge.rule for merge in merges], pa.string()),
-        }
-    )
-    connection.register("merge_rows", table)
-    connection.execute("CREATE TABLE merges AS FROM merge_rows")
-    connection.unregister("merge_rows")
-
-
-def _register_splits(connection: duckdb.DuckDBPyConnection, splits: list[Split]) -> None:
-    table = pa.table(
-        {
-            "old": pa.array([split.old for split in splits], pa.int32()),
-            "new": pa.array([split.new for split in splits], pa.int32()),
-            "changed_at": pa.array([split.time for split in splits], pa.timestamp("us", tz="UTC")),
-        }
-    )
-    connection.register("split_rows", table)
-    connection.execute("CREATE TABLE splits AS FROM split_rows")
-    connection.unregister("split_rows")
 
 
 def _write_identities(connection: duckdb.DuckDBPyConnection, run: str) -> None:

@@ -1,16 +1,14 @@
-"""Decisions meet the nodes that they speak of, and every link is written down with how it fares."""
+"""Decisions meet the nodes that they speak of."""
 
-import math
 from collections.abc import Sequence
-from itertools import chain, repeat
 
 import duckdb
 import pyarrow as pa
 
 from core.tables import MOMENT
 from customers.decisions import Decision
-from customers.identity import Link, Resolution
-from customers.separation import DECISION, Ruling, Separation, rulings_of
+from customers.identity import Link
+from customers.separation import DECISION, Ruling, rulings_of
 
 
 def find_rulings(connection: duckdb.DuckDBPyConnection, decisions: Sequence[Decision]) -> list[Ruling]:
@@ -55,54 +53,3 @@ def links_of(rulings: Sequence[Ruling], known_at: Sequence[int]) -> list[Link]:
         for since, ruling in dated
         if ruling.same and since < ruling.ended
     ]
-
-
-def write_links(
-    connection: duckdb.DuckDBPyConnection, decided: Sequence[Link], resolution: Resolution, separation: Separation
-) -> None:
-    """Make `identity_links` from `numbered_links` and the decisions for one person that are in force."""
-    lasting = [link for link in decided if link.until == math.inf]
-    own = separation.states
-    told = [
-        [link for link in links if (link.left, link.right, link.rule) not in own] if own else links
-        for links in (resolution.joined, resolution.refused)
-    ]
-    everything = list(chain(*told))
-    states = [*repeat("joined", len(told[0])), *repeat("names", len(told[1])), *own.values()]
-    _register(
-        connection,
-        "decided_links",
-        {
-            "left_node": pa.array([link.left for link in lasting], pa.int32()),
-            "right_node": pa.array([link.right for link in lasting], pa.int32()),
-            "linked_at": pa.array([link.time for link in lasting], MOMENT),
-        },
-    )
-    _register(
-        connection,
-        "link_states",
-        {
-            "left_node": pa.array([*(link.left for link in everything), *(left for left, _, _ in own)], pa.int32()),
-            "right_node": pa.array([*(link.right for link in everything), *(right for _, right, _ in own)], pa.int32()),
-            "rule": pa.array([*(link.rule for link in everything), *(rule for _, _, rule in own)], pa.string()),
-            "state": pa.array(states, pa.string()),
-        },
-    )
-    connection.execute(
-        f"""CREATE TABLE identity_links AS
-        WITH every_link AS (
-            SELECT left_node, right_node, rule, probability, linked_at FROM numbered_links
-            UNION ALL SELECT left_node, right_node, '{DECISION}', 1.0, linked_at FROM decided_links
-        )
-        SELECT a.system AS left_system, a.source_id AS left_id, b.system AS right_system, b.source_id AS right_id,
-               rule, l.probability, l.linked_at, coalesce(s.state, 'further') AS state
-        FROM every_link l
-        JOIN nodes a ON a.node = l.left_node JOIN nodes b ON b.node = l.right_node
-        LEFT JOIN link_states s USING (left_node, right_node, rule)"""
-    )
-
-
-def _register(connection: duckdb.DuckDBPyConnection, name: str, columns: dict[str, pa.Array]) -> None:
-    connection.register("given_rows", pa.table(columns))
-    connection.execute(f"CREATE TABLE {name} AS FROM given_rows")
-    connection.unregister("given_rows")

@@ -1,5 +1,6 @@
 """Records that share no key and are one person all the same: proposals with a probability, each since its own time."""
 
+import shutil
 from pathlib import Path
 
 import duckdb
@@ -74,6 +75,17 @@ def current_index(workspace: Workspace) -> MatchIndex | None:
     if workspace.manifest(STAGE) is None:
         return None
     return _index(workspace.current(STAGE))
+
+
+def erase_compared(workspace: Workspace) -> None:
+    """Delete the rows that were compared; what was learned from all of them together stays."""
+    index = current_index(workspace)
+    knowledge = Knowledge.load(index.folder) if index else None
+    if knowledge is None:
+        shutil.rmtree(workspace.path(STAGE), ignore_errors=True)
+        return
+    with workspace.publish(STAGE, "knowledge", {"rows": 0}) as folder:
+        knowledge.save(folder)
 
 
 def _index(folder: Path) -> MatchIndex:

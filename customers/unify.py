@@ -139,7 +139,7 @@ def _unify(settings: Settings, workspace: Workspace, run: str, progress: Progres
             advance()
             build_accounts(connection)
             advance()
-            resolution = link_people(connection, settings.identity, workspace, run, decisions)
+            resolved = link_people(connection, settings.identity, workspace, run, decisions, cache.folder)
             advance()
             _attach_people(connection)
             build_source_days(connection, settings.timezone)
@@ -165,15 +165,16 @@ def _unify(settings: Settings, workspace: Workspace, run: str, progress: Progres
         with workspace.publish("customers", mark, manifest) as folder:
             counts = write_tables(connection, folder, progress)
             manifest["counts"] = counts
-        ((known, source_records, merges),) = connection.execute(
+        ((known, source_records, merges, refused),) = connection.execute(
             """SELECT (SELECT count(*) FROM customers WHERE kind = 'known'),
                       (SELECT count(*) FROM (SELECT DISTINCT system, source_id FROM staged.records)),
-                      (SELECT count(*) FROM identity_changes WHERE kind = 'merge')"""
+                      (SELECT count(*) FROM identity_changes WHERE kind = 'merge'),
+                      (SELECT count(*) FROM link_states WHERE state = 'names')"""
         ).fetchall()
         # Last: from here on the former run's files are gone.
-        cache.save(mark, staging, memory)
+        cache.save(mark, staging, memory, resolved)
     conflicts = conflicts_among(decisions_in_force(decisions))
-    log.info("unified", customers=counts["customers"], refused_links=len(resolution.refused), conflicts=len(conflicts))
+    log.info("unified", customers=counts["customers"], refused_links=refused, conflicts=len(conflicts))
     return UnifySummary(
         customers=counts["customers"],
         known=known,

@@ -39,8 +39,8 @@ from scoring.answers import forget_answers
 _LISTS = ("scores", "segments")
 # What commands and services keep there is handled, or holds nothing about people; the rest is what users put there.
 _OWN_FOLDERS = frozenset(
-    {"customers", "features", "feast", "mlflow", "runs", "scores", "segments", "champions", "models", "suppression",
-     "receipts", "forgetting", "tmp"}
+    {"cache", "customers", "features", "feast", "matching", "mlflow", "runs", "scores", "segments", "champions",
+     "models", "suppression", "receipts", "forgetting", "tmp"}
 )  # fmt: skip
 # Scores and segments name one person a row, lists for review two.
 _ID_COLUMNS = ("customer_id", "left_customer_id", "right_customer_id")

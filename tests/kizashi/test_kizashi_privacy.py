@@ -161,7 +161,9 @@ def test_nothing_is_left_of_the_person_and_no_export_brings_them_back(
     before = traces(ran, words, short)
     kinds = {name.split("/")[0] for name in before}
     assert kinds == {
+        "cache",
         "customers",
+        "matching",
         "features",
         "feast",
         "scores",
