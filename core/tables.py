@@ -1,10 +1,9 @@
 """The unified tables: the interface between folders, checked at every boundary."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-import pandas as pd
-import pandera.pandas as pandera
+import duckdb
 import pyarrow as pa
 
 from core.errors import TableError
@@ -16,6 +15,9 @@ FLAG = pa.bool_()
 # Microseconds: Spark refuses nanoseconds. UTC with time zone: naive times break point-in-time joins quietly.
 MOMENT = pa.timestamp("us", tz="UTC")
 DAY = pa.date32()
+_SQL_TYPES = {
+    TEXT: "VARCHAR", NUMBER: "DOUBLE", WHOLE: "BIGINT", FLAG: "BOOLEAN", MOMENT: "TIMESTAMPTZ", DAY: "DATE",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -38,43 +40,11 @@ class TableSpec:
     order: tuple[str, ...]
     # A column that is the sum of others, in every row.
     total: tuple[str, tuple[str, ...]] | None = None
-    _frame_schema: list[pandera.DataFrameSchema] = field(default_factory=list, repr=False, compare=False)
 
     @property
     def arrow_schema(self) -> pa.Schema:
         """The Parquet schema of the table."""
         return pa.schema([pa.field(name, spec.type, nullable=spec.nullable) for name, spec in self.columns.items()])
-
-    @property
-    def frame_schema(self) -> pandera.DataFrameSchema:
-        """The same columns as a pandera schema over Arrow-backed frames."""
-        if not self._frame_schema:
-            self._frame_schema.append(
-                pandera.DataFrameSchema(
-                    {
-                        name: pandera.Column(
-                            pd.ArrowDtype(spec.type),
-                            nullable=spec.nullable,
-                            unique=spec.unique,
-                            checks=[pandera.Check.isin(list(spec.allowed))] if spec.allowed else [],
-                        )
-                        for name, spec in self.columns.items()
-                    },
-                    checks=[self._sum_check(*self.total)] if self.total else [],
-                    strict=True,
-                    ordered=True,
-                    name=self.name,
-                )
-            )
-        return self._frame_schema[0]
-
-    @staticmethod
-    def _sum_check(total: str, parts: tuple[str, ...]) -> pandera.Check:
-        # Of the whole frame: a figure for each row would put the rows into the error.
-        return pandera.Check(
-            lambda frame: bool((frame[total] == frame[list(parts)].sum(axis=1)).all()),
-            name=f"{total} = {' + '.join(parts)}",
-        )
 
     def empty(self) -> pa.Table:
         """The table without rows."""
@@ -96,20 +66,49 @@ class TableSpec:
                 "correct the step that writes it",
             )
         try:
-            # Nullability is checked by pandera below, with a better message than the cast gives.
+            # Nullability is checked below, with a better message than the cast gives.
             lenient = pa.schema([pa.field(name, spec.type) for name, spec in self.columns.items()])
             typed = table.select(list(self.columns)).cast(lenient)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
             raise TableError(f"table {self.name} has a column of another type ({error})", "", "") from error
-        try:
-            self.frame_schema.validate(typed.to_pandas(types_mapper=pd.ArrowDtype), lazy=True)
-        except pandera.errors.SchemaErrors as error:
-            cases = error.failure_cases.groupby(["column", "check"], dropna=False).size()
-            faults = ", ".join(f"{column}: {check} fails in {count} rows" for (column, check), count in cases.items())
-            raise TableError(f"table {self.name} breaks its schema ({faults})", "", "") from error
+        with duckdb.connect(":memory:") as connection:
+            connection.register("given", typed)
+            self.check_rows(connection, "given")
         if self.order:
             typed = typed.sort_by([(name, "ascending") for name in self.order])
         return typed.cast(self.arrow_schema)
+
+    def check_rows(self, connection: duckdb.DuckDBPyConnection, rows: str) -> int:
+        """Check what a DuckDB connection reads under `rows`, which has the agreed columns; give the number of rows.
+
+        Raises:
+            TableError: values break the schema; all faults are listed, without the values.
+        """
+        asked = {}
+        for name, spec in self.columns.items():
+            if not spec.nullable:
+                asked[f"{name}: not_nullable"] = f"count(*) FILTER ({name} IS NULL)"
+            if spec.allowed:
+                listed = ", ".join(f"'{value}'" for value in spec.allowed)
+                asked[f"{name}: isin"] = f"count(*) FILTER ({name} NOT IN ({listed}))"
+            if spec.unique:
+                asked[f"{name}: field_uniqueness"] = f"count({name}) - count(DISTINCT {name})"
+        if self.total:
+            total, parts = self.total
+            asked[f"{total} = {' + '.join(parts)}"] = f"count(*) FILTER ({total} <> {' + '.join(parts)})"
+        ((count, *failures),) = connection.execute(
+            f"SELECT {', '.join(['count(*)', *asked.values()])} FROM {rows}"
+        ).fetchall()
+        faults = [f"{told} fails in {number} rows" for told, number in zip(asked, failures, strict=True) if number]
+        if faults:
+            raise TableError(f"table {self.name} breaks its schema ({', '.join(faults)})", "", "")
+        return int(count)
+
+    def query(self, rows: str) -> str:
+        """SQL of rows as this table is stored: its columns in their types, sorted."""
+        typed = ", ".join(f"{name}::{_SQL_TYPES[spec.type]} AS {name}" for name, spec in self.columns.items())
+        ordered = f" ORDER BY {', '.join(self.order)}" if self.order else ""
+        return f"SELECT * FROM (SELECT {typed} FROM {rows}){ordered}"
 
 
 def _text(unique: bool = False) -> ColumnSpec:

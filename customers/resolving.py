@@ -6,7 +6,6 @@ nodes in their group.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import chain, repeat
 from pathlib import Path
 
