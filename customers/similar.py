@@ -59,13 +59,15 @@ def propose_similar(connection: duckdb.DuckDBPyConnection, settings: SimilarSett
     _find_pairs(connection, _indexed(connection, workspace, rows))
     connection.execute(
         f"""INSERT INTO similar_links
-        SELECT l.system, l.source_id, r.system, r.source_id, greatest(l.known_at, r.known_at) AS linked_at,
-               p.probability
-        FROM similar_pairs p JOIN holders l ON l.row = p.left_row JOIN holders r ON r.row = p.right_row
-        WHERE p.probability >= {settings.least_probability} AND (l.system, l.source_id) <> (r.system, r.source_id)
-          AND (p.left_row <> p.right_row OR (l.system, l.source_id) < (r.system, r.source_id))
-        QUALIFY row_number() OVER (
-            PARTITION BY l.system, l.source_id, r.system, r.source_id ORDER BY linked_at, p.probability DESC) = 1"""
+        WITH met AS (
+            SELECT least((l.system, l.source_id), (r.system, r.source_id)) AS one,
+                   greatest((l.system, l.source_id), (r.system, r.source_id)) AS other,
+                   greatest(l.known_at, r.known_at) AS linked_at, p.probability
+            FROM similar_pairs p JOIN holders l ON l.row = p.left_row JOIN holders r ON r.row = p.right_row
+            WHERE p.probability >= {settings.least_probability}
+        )
+        SELECT one[1], one[2], other[1], other[2], linked_at, probability FROM met WHERE one <> other
+        QUALIFY row_number() OVER (PARTITION BY one, other ORDER BY linked_at, probability DESC) = 1"""
     )
     _publish_pairs(connection, settings)
 
