@@ -1,6 +1,7 @@
 """What was learned from one set of records: it judges their pairs, and those of records that come later."""
 
 import json
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +10,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from core.storage import write_json, write_parquet
 from customers.matching.candidates import Commonness
 from customers.matching.comparisons import LEVELS, Comparer, GramCounts, Levels
 from customers.matching.fields import Codes, Prepared
-from customers.matching.model import MatchModel, Rarity, Shares
+from customers.matching.model import MatchModel, Rarity, Shares, known_logs
 
 Floats = npt.NDArray[np.float64]
 # Far below what decides anything: how processors round must not make two runs differ.
@@ -89,7 +91,7 @@ class Knowledge:
 
     def judge(self, fields: Sequence[Prepared]) -> Judge:
         """Whoever judges pairs of other records on the same fields."""
-        return Judge(fields, Comparer(fields, self.grams), Rarity(fields, self.shares), self.model)
+        return Judge(fields, Comparer(fields, self.grams), Rarity(fields, known_logs(fields, self.shares)), self.model)
 
     def save(self, folder: Path) -> None:
         """Write it as tables and one JSON file; values that only one person bears are not in it."""
@@ -111,12 +113,12 @@ class Knowledge:
         )
         write_parquet(
             folder / "shares.parquet",
-            _stacked({place: share.logs for place, share in self.shares.items()}, pa.uint64(), pa.float64()),
+            _stacked(
+                {place: (share.marks, share.logs) for place, share in self.shares.items()}, pa.uint64(), pa.float64()
+            ),
         )
-        write_parquet(
-            folder / "grams.parquet",
-            _stacked({place: gram.counts for place, gram in self.grams.items()}, pa.string(), pa.int64()),
-        )
+        grams = {place: (list(gram.counts), list(gram.counts.values())) for place, gram in self.grams.items()}
+        write_parquet(folder / "grams.parquet", _stacked(grams, pa.string(), pa.int64()))
         for name in ("keys", "twos", "threes"):
             write_parquet(folder / f"common_{name}.parquet", getattr(self.commonness, name))
 
@@ -127,7 +129,7 @@ class Knowledge:
         told = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
         if told.get("form") != _FORM:
             return None
-        logs, counts = (_unstacked(pq.read_table(folder / f"{name}.parquet")) for name in ("shares", "grams"))
+        shares, grams = (_unstacked(pq.read_table(folder / f"{name}.parquet")) for name in ("shares", "grams"))
         return cls(
             model=MatchModel(
                 tuple(np.array(share) for share in told["same"]),
@@ -136,8 +138,20 @@ class Knowledge:
                 told["prior_same"],
                 np.array(told["prior_related"]),
             ),
-            shares={(a, b): Shares(logs.get((a, b), {}), alone) for a, b, alone in told["alone"]},
-            grams={(a, b): GramCounts(counts.get((a, b), {}), values) for a, b, values in told["texts"]},
+            shares={
+                (a, b): Shares(
+                    shares[a, b]["name"].to_numpy().astype(np.uint64),
+                    shares[a, b]["value"].to_numpy().astype(np.float64),
+                    alone,
+                )
+                for a, b, alone in told["alone"]
+            },
+            grams={
+                (a, b): GramCounts(
+                    dict(zip(grams[a, b]["name"].to_pylist(), grams[a, b]["value"].to_pylist(), strict=True)), values
+                )
+                for a, b, values in told["texts"]
+            },
             commonness=Commonness(
                 *(pq.read_table(folder / f"common_{name}.parquet") for name in ("keys", "twos", "threes"))
             ),
@@ -147,17 +161,25 @@ class Knowledge:
 
 
 def _stacked(
-    tables: Mapping[tuple[int, int], Mapping[Any, Any]], name_type: pa.DataType, value_type: pa.DataType
+    tables: Mapping[tuple[int, int], tuple[Any, Any]], name_type: pa.DataType, value_type: pa.DataType
 ) -> pa.Table:
-    rows = [(*place, name, value) for place, table in tables.items() for name, value in table.items()]
-    columns = list(zip(*rows, strict=True)) if rows else [(), (), (), ()]
-    types = (pa.uint8(), pa.uint8(), name_type, value_type)
-    arrays = [pa.array(column, kind) for column, kind in zip(columns, types, strict=True)]
-    return pa.table(arrays, names=["field", "form", "name", "value"])
+    """One table of names and values for all forms."""
+    return pa.concat_tables(
+        pa.table(
+            {
+                "field": pa.array(np.full(len(names), place, np.uint8)),
+                "form": pa.array(np.full(len(names), number, np.uint8)),
+                "name": pa.array(names, name_type),
+                "value": pa.array(values, value_type),
+            }
+        )
+        for (place, number), (names, values) in tables.items()
+    )
 
 
-def _unstacked(table: pa.Table) -> dict[tuple[int, int], dict[Any, Any]]:
-    found: dict[tuple[int, int], dict[Any, Any]] = {}
-    for field, form, name, value in zip(*(table[column].to_pylist() for column in table.column_names), strict=True):
-        found.setdefault((field, form), {})[name] = value
+def _unstacked(table: pa.Table) -> dict[tuple[int, int], pa.Table]:
+    """The names and values of each form."""
+    forms = pc.add(pc.multiply(table["field"].cast(pa.int32()), 256), table["form"].cast(pa.int32()))
+    found: dict[tuple[int, int], pa.Table] = defaultdict(lambda: table.slice(0, 0))
+    found |= {divmod(form, 256): table.filter(pc.equal(forms, form)) for form in pc.unique(forms).to_pylist()}
     return found

@@ -14,7 +14,7 @@ from customers.matching.clusters import cluster_pairs
 from customers.matching.comparisons import Comparer, count_grams
 from customers.matching.fields import Codes, Field, Prepared, prepare_fields
 from customers.matching.knowledge import Floats, Judge, Knowledge
-from customers.matching.model import Rarity, count_shares, learn_model
+from customers.matching.model import Rarity, count_logs, keep_shares, learn_model
 
 _LEARNED_FROM = 200_000
 _SAMPLED = 50_000
@@ -83,8 +83,8 @@ def learn(connection: duckdb.DuckDBPyConnection, fields: Sequence[Prepared], rec
     learned_right = np.concatenate([right[chosen], other_right])
 
     def judged(people: Codes) -> Learned:
-        shares = count_shares(fields, people)
-        rarity = Rarity(fields, shares)
+        logs = count_logs(fields, people)
+        rarity = Rarity(fields, logs)
         learned_rarity = rarity.of(learned_left, learned_right, learned_levels)
         model = learn_model(fields, learned_levels, learned_rarity, weight, records)
         judge = Judge(fields, comparer, rarity, model)
@@ -92,7 +92,7 @@ def learn(connection: duckdb.DuckDBPyConnection, fields: Sequence[Prepared], rec
         likely = np.flatnonzero(probability >= _LEAST)
         probability = probability[likely]
         threshold = _best_threshold(probability)
-        knowledge = Knowledge(model, shares, grams, commonness, threshold, records)
+        knowledge = Knowledge(model, keep_shares(fields, logs), grams, commonness, threshold, records)
         return Learned(knowledge, judge, left[likely], right[likely], probability)
 
     first = judged(np.arange(records, dtype=np.int32))

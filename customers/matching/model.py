@@ -66,45 +66,76 @@ class MatchModel:
 
 @dataclass(frozen=True)
 class Shares:
-    """How common the values of one form are among people: logarithms of their shares, by a mark of the value.
+    """How common the values of one form are among people: logarithms of their shares, by the marks of the values.
 
-    `alone` is that of any value which at most one person bears; only the others are kept.
+    `marks` are sorted; `alone` is the logarithm of any value's share that at most one person bears, and which is not
+    among them.
     """
 
-    logs: dict[int, float]
+    marks: npt.NDArray[np.uint64]
+    logs: Floats
     alone: float
 
     def of(self, values: Sequence[str]) -> Floats:
         """The logarithm of each value's share."""
-        return np.array([self.logs.get(value_mark(value), self.alone) for value in values], np.float64)
+        found = np.full(len(values), self.alone)
+        if len(self.marks) and len(values):
+            asked = np.array([_mark(value) for value in values], np.uint64)
+            places = np.searchsorted(self.marks, asked).clip(max=len(self.marks) - 1)
+            known = self.marks[places] == asked
+            found[known] = self.logs[places[known]]
+        return found
 
 
-def value_mark(value: str) -> int:
+def _mark(value: str) -> int:
     """A number for a text, the same on every machine."""
     return int.from_bytes(hashlib.blake2b(value.encode(), digest_size=8).digest(), "little")
 
 
-def count_shares(fields: Sequence[Prepared], groups: Codes) -> dict[tuple[int, int], Shares]:
-    """How common each value is, by the places of the field and of its form.
+Logs = dict[tuple[int, int], Floats]
+
+
+def count_logs(fields: Sequence[Prepared], groups: Codes) -> Logs:
+    """The logarithm of each value's share, for every form, by the places of the field and of its form.
 
     Args:
         fields: the compared fields.
         groups: for each record the person that it is taken for; a value is counted once a person.
     """
     return {
-        (place, number): _shares(form, groups)
+        (place, number): _form_logs(form, groups)
         for place, field in enumerate(fields)
         for number, form in enumerate(field.forms)
     }
 
 
-def _shares(form: Form, groups: Codes) -> Shares:
+def _form_logs(form: Form, groups: Codes) -> Floats:
     told = np.flatnonzero(form.codes >= 0)
     bearers = np.unique(form.codes[told].astype(np.int64) * len(form.codes) + groups[told]) // len(form.codes)
     counts, total = np.bincount(bearers, minlength=len(form.values)), max(len(bearers), 1)
-    common = np.flatnonzero(counts > 1)
-    logs = {value_mark(form.values[code]): float(np.log(counts[code] / total)) for code in common}
-    return Shares(logs, float(np.log(1 / total)))
+    # Once more for what nobody bears: the share of a value that is met for the first time.
+    return np.asarray(np.log(np.append(counts, 1).clip(1) / total))
+
+
+def keep_shares(fields: Sequence[Prepared], logs: Logs) -> dict[tuple[int, int], Shares]:
+    """What `count_logs` said, for values of other records."""
+    kept = {}
+    for (place, number), found in logs.items():
+        form, alone = fields[place].forms[number], float(found[-1])
+        common = np.flatnonzero(found[:-1] > alone)
+        marks = np.array([_mark(form.values[code]) for code in common], np.uint64)
+        order = np.argsort(marks)
+        kept[place, number] = Shares(marks[order], found[:-1][common][order], alone)
+    return kept
+
+
+def known_logs(fields: Sequence[Prepared], shares: dict[tuple[int, int], Shares]) -> Logs:
+    """The logarithm of each value's share among those records that the shares were counted on."""
+    return {
+        (place, number): shares[place, number].of(form.values)
+        for place, field in enumerate(fields)
+        for number, form in enumerate(field.forms)
+    }
 
 
 class Rarity:
@@ -112,14 +143,13 @@ class Rarity:
 
     Args:
         fields: the compared fields of the records.
-        shares: what `count_shares` said of these records, or of those that the model was learned from.
+        logs: how common their values are, as `count_logs` or `known_logs` says.
     """
 
-    def __init__(self, fields: Sequence[Prepared], shares: dict[tuple[int, int], Shares]) -> None:
+    def __init__(self, fields: Sequence[Prepared], logs: Logs) -> None:
         self._fields = fields
         self._logs = [
-            [shares[place, number].of(form.values) for number, form in enumerate(field.forms)]
-            for place, field in enumerate(fields)
+            [logs[place, number] for number, _ in enumerate(field.forms)] for place, field in enumerate(fields)
         ]
 
     def of(self, left: Codes, right: Codes, levels: Levels) -> Floats:
