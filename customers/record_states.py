@@ -1,6 +1,6 @@
 """What each record said of its person's name and whereabouts, every time that a part of it became known."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import duckdb
 
@@ -68,6 +68,28 @@ def build_record_states(connection: duckdb.DuckDBPyConnection, memory: Memory) -
         LEFT JOIN role_mailboxes_told m USING (email) LEFT JOIN company_keys c USING (company)"""
     )
     connection.execute("DROP TABLE filled_states")
+
+
+def state_of(told: Mapping[str, str | None]) -> dict[str, str | None]:
+    """The row of `record_states` for one record that is not in any table: what it says in the comparable form.
+
+    Args:
+        told: cleansed values by field, of `READ_FIELDS` and any others.
+    """
+    name = name_from_parts({field: told.get(field) for field in NAME_FIELDS})
+    email, company = told.get("email"), told.get("company")
+    return {
+        "last": name.last,
+        "first": name.first,
+        "last_sound": name.last_sound,
+        "first_sound": name.first_sound,
+        "email": email if email and not is_role_mailbox(email) else None,
+        "phone": told.get("phone"),
+        "company": company_key(company) if company else None,
+        "address": " ".join(part for part in (told.get("address"), told.get("building")) if part) or None,
+        "city": told.get("city"),
+        "postal_code": told.get("postal_code"),
+    }
 
 
 def _forms_of_name(*parts: str) -> Iterator[tuple[str | None, ...]]:

@@ -21,9 +21,9 @@ COMPARED = (
     Field("postal_code", "code"),
 )
 STAGE = "matching"
-_COLUMNS = tuple(column for field in COMPARED for column in field.columns or (field.name,))
+COMPARED_COLUMNS = tuple(column for field in COMPARED for column in field.columns or (field.name,))
 # Fewer values than these tell nobody from another.
-_LEAST_VALUES = 3
+LEAST_VALUES = 3
 # Of the pairs that are not likely enough so many are shown to people who may know better, the likeliest first.
 _MOST_DOUBTFUL = 200_000
 # Values that so many records have in common say nothing about any two of them.
@@ -90,29 +90,47 @@ def erase_compared(workspace: Workspace) -> None:
         knowledge.save(folder)
 
 
+class Holders:
+    """Which records hold which compared rows today, kept for whoever looks a record up between two runs."""
+
+    FILE = "holders.parquet"
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+
+    def save(self, folder: Path) -> None:
+        """Write them in the order of rows."""
+        made = "SELECT 1 FROM duckdb_tables() WHERE table_name = 'holders'"
+        if self._connection.execute(made).fetchall():
+            query = "SELECT DISTINCT row, system, source_id FROM holders ORDER BY ALL"
+            self._connection.execute(f"COPY ({query}) TO {literal(folder / self.FILE)} (FORMAT parquet)")
+
+
 def _index(folder: Path) -> MatchIndex:
     return MatchIndex(folder, COMPARED, joined_by="email")
 
 
 def _collect_versions(connection: duckdb.DuckDBPyConnection) -> None:
     """Make `versions`, each record as it was first known and as it is known last, and `compared_rows`, their values."""
-    told = " + ".join(f"({name} IS NOT NULL)::INTEGER" for name in _COLUMNS)
+    told = " + ".join(f"({name} IS NOT NULL)::INTEGER" for name in COMPARED_COLUMNS)
     # A blank is told from an empty text by its own sign.
-    content = " || chr(31) || ".join(f"coalesce({name}, chr(30))" for name in _COLUMNS)
+    content = " || chr(31) || ".join(f"coalesce({name}, chr(30))" for name in COMPARED_COLUMNS)
     connection.execute(
         f"""CREATE TABLE versions AS
         WITH enough AS (
             SELECT *, md5_number_lower({content}) AS mark
-            FROM record_states SEMI JOIN staged.records USING (system, source_id) WHERE {told} >= {_LEAST_VALUES}
+            FROM record_states SEMI JOIN staged.records USING (system, source_id) WHERE {told} >= {LEAST_VALUES}
         ), changed AS (
             FROM enough
             QUALIFY mark IS DISTINCT FROM lag(mark) OVER (PARTITION BY system, source_id ORDER BY time)
         )
-        SELECT system, source_id, time AS known_at, mark, {", ".join(_COLUMNS)} FROM changed
+        SELECT system, source_id, time AS known_at, mark, {", ".join(COMPARED_COLUMNS)} FROM changed
         QUALIFY row_number() OVER (PARTITION BY system, source_id ORDER BY time) = 1
              OR row_number() OVER (PARTITION BY system, source_id ORDER BY time DESC) = 1"""
     )
-    connection.execute(f"CREATE TABLE compared_rows AS SELECT DISTINCT mark, {', '.join(_COLUMNS)} FROM versions")
+    connection.execute(
+        f"CREATE TABLE compared_rows AS SELECT DISTINCT mark, {', '.join(COMPARED_COLUMNS)} FROM versions"
+    )
 
 
 def _indexed(connection: duckdb.DuckDBPyConnection, workspace: Workspace, rows: int) -> MatchIndex:
@@ -123,7 +141,7 @@ def _indexed(connection: duckdb.DuckDBPyConnection, workspace: Workspace, rows: 
     former = current_index(workspace)
     knowledge = Knowledge.load(former.folder) if former else None
     worn_out = knowledge is None or rows > _LEARN_AGAIN_AT * knowledge.records
-    everything = f"SELECT mark, {', '.join(_COLUMNS)} FROM compared_rows"
+    everything = f"SELECT mark, {', '.join(COMPARED_COLUMNS)} FROM compared_rows"
     new = everything
     if former is not None and former.rows():
         new += f" ANTI JOIN {former.sql('rows')} USING (mark)"

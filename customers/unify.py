@@ -40,6 +40,7 @@ from customers.profiles import build_profiles
 from customers.publish import write_tables
 from customers.reading import Reader
 from customers.record_states import build_record_states
+from customers.similar import Holders
 from customers.source_days import build_source_days
 from customers.staging import Staging
 from customers.suppression import SuppressionList
@@ -172,7 +173,7 @@ def _unify(settings: Settings, workspace: Workspace, run: str, progress: Progres
                       (SELECT count(*) FROM link_states WHERE state = 'names')"""
         ).fetchall()
         # Last: from here on the former run's files are gone.
-        cache.save(mark, staging, memory, resolved)
+        cache.save(mark, staging, memory, resolved, Holders(connection))
     conflicts = conflicts_among(decisions_in_force(decisions))
     log.info("unified", customers=counts["customers"], refused_links=refused, conflicts=len(conflicts))
     return UnifySummary(

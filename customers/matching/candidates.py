@@ -19,6 +19,7 @@ _GROWN_BLOCK = 4 * LARGEST_BLOCK
 # for each record stays the same however many records there are.
 MOST_JOINED = 12
 _VALUES_AT_ONCE = 100_000
+_LISTED_KEYS = 200
 _RECORDS_AT_ONCE = 250_000
 _VOWELS = re.compile(r"[aeiouyhw]")
 _LETTERS = re.compile(r"[^a-z]")
@@ -169,9 +170,13 @@ def pairs_with_new(connection: duckdb.DuckDBPyConnection, fields: Sequence[Prepa
         fields: the compared fields.
         former_keys: SQL of a table of the former records' ranked keys.
     """
-    # What two records have in common is made of keys that both of them hold.
+    # What two records have in common is made of keys that both of them hold. A few keys are listed: DuckDB then skips
+    # the parts of sorted files that hold none of them.
+    keys = [key for (key,) in connection.execute("SELECT DISTINCT key FROM ranked_keys").fetchall()]
+    listed = f"WHERE key IN ({', '.join(map(str, keys))})" if 0 < len(keys) <= _LISTED_KEYS else ""
     connection.execute(
-        f"CREATE TABLE former_near AS FROM {former_keys} SEMI JOIN (SELECT DISTINCT key FROM ranked_keys) USING (key)"
+        f"""CREATE TABLE former_near AS FROM (FROM {former_keys} {listed})
+        SEMI JOIN (SELECT DISTINCT key FROM ranked_keys) USING (key)"""
     )
     _add_rare_blocks(connection, fields, "ranked_keys", "new_blocks")
     _add_rare_blocks(connection, fields, "former_near", "former_blocks", "SEMI JOIN new_blocks USING (block)")
