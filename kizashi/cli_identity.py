@@ -52,6 +52,34 @@ def explain(
         job.console.show_drawn(content, lambda terminal: view.draw_pair(terminal, pair, waiting))
 
 
+@identity_app.command("find")
+def find(
+    values: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="FIELD=VALUE...", help="What the record says, such as email=taro@example.jp."),
+    ] = None,
+    file: Annotated[
+        Path | None, typer.Option("--file", help="The record as a JSON object in a file instead; - reads stdin.")
+    ] = None,
+    lang: Language = None,
+    unmasked: Unmasked = False,
+    config: Config = DEFAULT_CONFIG,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Say whose record it would be: one that no export holds yet."""
+    del debug
+    job = open_job(config, json)
+    from customers.finding import PersonFinder
+    from kizashi.identity_view import IdentityView
+    from kizashi.record_file import read_record
+
+    found = PersonFinder(job.settings, job.workspace).find(read_record(values or [], file))
+    view = IdentityView(job.language(lang), job.settings.timezone, masked=not unmasked)
+    content = {"found": [view.found_content(one) for one in found]}
+    job.console.show_drawn(content, lambda terminal: view.draw_found(terminal, found))
+
+
 @review_app.command("export")
 def export(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write the list (.csv or .xlsx).")],

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from customers.decisions import Conflict, Decision
+from customers.finding import Found
 from customers.review.explanation import PairExplanation, PersonExplanation
 from customers.review.link_path import Agreement, Step
 from customers.review.obstacles import Obstacle
@@ -105,6 +106,30 @@ class IdentityView:
             "decision": decision.verdict,
             "decided_by": decision.decided_by,
             "decided_at": decision.decided_at,
+        }
+
+    def draw_found(self, terminal: Terminal, found: Sequence[Found]) -> None:
+        """Whose record it may be."""
+        if not found:
+            terminal.print(self._say("found_nobody"), highlight=False, markup=False)
+            return
+        table = self._table("found", "customer", "why", "joins", "record")
+        for one in found:
+            table.add_row(
+                one.customer_id, escape(self._rule(one.rule, one.probability)),
+                self._say("joins_yes" if one.joins else "joins_no"),
+                escape(", ".join(self._key(key) for key in one.records)),
+            )  # fmt: skip
+        terminal.print(table)
+
+    def found_content(self, one: Found) -> dict[str, Any]:
+        """The same for `--json`."""
+        return {
+            "customer_id": one.customer_id,
+            "rule": one.rule,
+            "probability": one.probability,
+            "joins": one.joins,
+            "records": [self._key_content(key) for key in one.records],
         }
 
     def conflict_content(self, conflict: Conflict) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The notebook front door: the data and models that the product runs on, as frames, estimators' input and figures."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -82,6 +82,19 @@ class OpenWorkspace(ReadableWorkspace):
         progress = surrounding_progress(self.settings.locale)
         with self.workspace.lock():
             return train_model(self.settings, self.workspace, name, clock=SystemClock(), progress=progress)
+
+    def find(self, record: Mapping[str, str]) -> pd.DataFrame:
+        """Whose record it would be: one that no export holds yet, by field (`email`, `last_name`, `company`, …).
+
+        Returns:
+            The people whose it may be, the surest first: customer_id, rule (the shared key, or `similar`),
+            probability, and whether the next run would join it.
+        """
+        from customers.finding import PersonFinder
+
+        found = PersonFinder(self.settings, self.workspace).find(record)
+        columns = ["customer_id", "rule", "probability", "joins"]
+        return pd.DataFrame([[getattr(one, name) for name in columns] for one in found], columns=columns)
 
     def lookalike(self, seed: Sequence[str], size: int | None = None) -> pd.DataFrame:
         """Everybody outside the seed by how much they behave like it today, the likest first; visitors included.
