@@ -66,7 +66,8 @@ def export(
     if done.guarded:
         lines.append(say("guarded", language, count=done.guarded))
     if done.rows and not ack:
-        lines.append(say("confirm_next", language, path=out, system=system))
+        options = "" if config == DEFAULT_CONFIG else f" --config {config}"
+        lines.append(say("confirm_next", language, path=out, system=system, options=options))
     content = {
         "system": system, "rows": done.rows, "records": done.records, "guarded": done.guarded, "full": full,
         "acknowledged": ack, "out": out,

@@ -35,9 +35,9 @@ LIFECYCLE_TEXTS: dict[str, Label] = {
     ),
     "confirm_next": Label(
         ja="取り込んだら確定してください(それまでは同じ差分を書き出します): "
-        "kizashi lifecycle ack {path} --system {system}",
+        ".venv/bin/kizashi lifecycle ack {path} --system {system}{options}",
         en="Once it is loaded, confirm it (until then the same is written again): "
-        "kizashi lifecycle ack {path} --system {system}",
+        ".venv/bin/kizashi lifecycle ack {path} --system {system}{options}",
     ),
     "confirmed": Label(
         ja="{system} に {told:,} 件を伝えたことを記録しました。", en="{system} was told about {told:,} records."

@@ -286,7 +286,7 @@ def test_the_command_line_in_both_languages(
     shown = capsys.readouterr().out
     assert "差分 3 件(全 4 レコード中)" in shown
     assert "値 1 個" in shown
-    assert f"kizashi lifecycle ack {out} --system ma" in shown
+    assert f"kizashi lifecycle ack {out} --system ma --config {company.config}" in shown
     assert company.call("lifecycle", "ack", out, "--system", "ma", "--lang", "en") == 0
     assert "ma was told about 3 records." in capsys.readouterr().out
     assert company.call("lifecycle", "export", "--system", "ma", "--out", out, "--ack", "--json") == 0
