@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from core.activation_settings import ActivationSettings
 from core.errors import ConfigurationError, Fault, raise_faults
 from core.feature_settings import FeatureSettings
+from core.lifecycle_settings import LifecycleSettings
 from core.model_settings import GradeSettings, HotSettings, LeadSettings, ModelsSettings
 from core.segment_settings import SegmentSettings
 from core.settings_faults import did_you_mean, explain_fault
@@ -93,6 +94,7 @@ class Settings(BaseSettings):
     survivorship: SurvivorshipSettings = SurvivorshipSettings()
     identity: IdentitySettings = IdentitySettings()
     consent: ConsentSettings = ConsentSettings()
+    lifecycle: LifecycleSettings = LifecycleSettings()
     features: FeatureSettings = FeatureSettings()
     # Not a plain default: that would be laid under whatever the file names, and every company would get a lead model.
     models: ModelsSettings = Field(default_factory=lambda: ModelsSettings(lead=LeadSettings()))

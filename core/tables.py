@@ -365,6 +365,22 @@ CONSENTS = TableSpec(
     },
     ("system", "source_id", "purpose", "decided_at", "recorded_at"),
 )
+LIFECYCLE = TableSpec(
+    "lifecycle",
+    "a person's n-th stay in a stage, from entered_at until left_at (blank: still), each with the time of its record",
+    {
+        "customer_id": _text(),
+        "visit": ColumnSpec(WHOLE),
+        "stage": _text(),
+        "entered_at": _MOMENT,
+        "left_at": _OPTIONAL_MOMENT,
+        "recorded_at": _MOMENT,
+        "left_recorded_at": _OPTIONAL_MOMENT,
+        "rule": _text(),
+        "deal_id": _OPTIONAL_TEXT,
+    },
+    ("customer_id", "visit"),
+)
 QUARANTINE = TableSpec(
     "quarantine",
     "a rejected source row",
@@ -425,6 +441,7 @@ TABLES: dict[str, TableSpec] = {
         CAMPAIGNS,
         STAFF,
         CONSENTS,
+        LIFECYCLE,
         QUARANTINE,
         SOURCES,
         SOURCE_DAYS,

@@ -34,7 +34,7 @@ _NAMED_IN_PAIR = " OR ".join(
     f"({side}_system, {side}_id) IN (SELECT (system, id) FROM forgotten_keys)" for side in ("left", "right")
 )
 _CONDITIONS = {
-    "customers": THEIR_ID,
+    **dict.fromkeys(("customers", "lifecycle"), THEIR_ID),
     **dict.fromkeys(("identities", "attributes", "events", "deal_people", "consents"), THEIR_ROW),
     **dict.fromkeys(("identity_links", "identity_pairs"), _NAMED_IN_PAIR),
     "identity_changes": "old_id IN (FROM forgotten_ids) OR new_id IN (FROM forgotten_ids)",

@@ -104,7 +104,7 @@ def _find_forgotten(connection: duckdb.DuckDBPyConnection, suppressed: Suppressi
     keys = ", ".join(literal(system) for system in KEY_SYSTEMS)
     # Who else holds a key: records, and for a browser also the addresses and logins that were used in it.
     connection.execute(
-        f"""CREATE TABLE holders AS
+        f"""CREATE TABLE known_holders AS
         WITH links AS (
             SELECT left_system AS system, left_id AS id, right_system AS holder_system, right_id AS holder_id
             FROM staged.links
@@ -131,7 +131,7 @@ _ALSO_GONE = """
     SELECT l.left_system, l.left_id FROM own_links l JOIN gone g ON g.system = l.right_system AND g.id = l.right_id
     UNION
     -- A key that nobody else holds.
-    SELECT h.system, h.id FROM holders h
+    SELECT h.system, h.id FROM known_holders h
     LEFT JOIN gone g ON g.system = h.holder_system AND g.id = h.holder_id
     GROUP BY ALL HAVING bool_and(g.id IS NOT NULL)
 )

@@ -32,6 +32,7 @@ from customers.decisions import (
 )
 from customers.erasure import erase_decisions
 from customers.forgotten import create_mentions, find_forgotten
+from customers.lifecycle.build import build_lifecycle, refuse_unknown_conditions
 from customers.linking import link_people
 from customers.mapping.functions import define_function, define_functions
 from customers.mapping.moments import define_moments
@@ -106,6 +107,7 @@ def unify_customers(
     """
     progress = progress or SilentProgress()
     _refuse_unknown_fields(settings)
+    refuse_unknown_conditions(settings)
     cache = Cache(workspace)
     summary = _unify(settings, workspace, run, progress, cache)
     if summary is None:
@@ -149,9 +151,11 @@ def _unify(settings: Settings, workspace: Workspace, run: str, progress: Progres
             build_consent_now(connection, settings)
             build_golden_fields(connection, settings)
             build_customers(connection)
+            build_lifecycle(connection, settings.lifecycle.stages)
             advance()
         mark = fingerprint(
             settings.model_dump_json(include={"sources", "identity", "survivorship", "consent", "as_of", "timezone"}),
+            settings.lifecycle.stages,
             *(f"{report.source}/{report.file}" for report in reports),
             *_file_fingerprints(connection),
             *((decisions_fingerprint(decisions),) if decisions else ()),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import duckdb
 
+from core.patterns import like_pattern
 from core.settings import Settings
 from core.storage import Workspace
 from core.tables import PERSON_FIELDS
@@ -40,16 +41,6 @@ CREATE TABLE links AS
 SELECT n.node, i.customer_id, epoch_us(i.linked_at) AS linked, epoch_us(i.ended_at) AS ended
 FROM identities i JOIN nodes n USING (system, source_id)
 """
-
-
-def like_pattern(pattern: str) -> str:
-    r"""A pattern with `*` and `?` as the right side of SQL's LIKE, quoted; every other character stands for itself.
-
-    >>> like_pattern("*pricing_50%*")
-    "'%pricing\\_50\\%%' ESCAPE '\\'"
-    """
-    escaped = "".join({"*": "%", "?": "_"}.get(c, "\\" + c if c in "%_\\" else c) for c in pattern)
-    return "'" + escaped.replace("'", "''") + "' ESCAPE '\\'"
 
 
 def signal_columns(settings: Settings) -> dict[str, str]:

@@ -12,6 +12,7 @@ import typer
 
 from kizashi import __version__
 from kizashi.cli_identity import identity_app
+from kizashi.cli_lifecycle import lifecycle_app
 from kizashi.cli_serving import alerts_app, keys_app, segments_app, serve
 from kizashi.launch import run_guarded
 from kizashi.options import DEFAULT_CONFIG, Config, Debug, Json, Language, ModelArgument, open_job
@@ -245,6 +246,7 @@ def doctor(config: Config = DEFAULT_CONFIG, json: Json = False, debug: Debug = F
 
 
 app.add_typer(identity_app, name="identity")
+app.add_typer(lifecycle_app, name="lifecycle")
 app.add_typer(keys_app, name="keys")
 app.add_typer(segments_app, name="segments")
 app.add_typer(alerts_app, name="alerts")

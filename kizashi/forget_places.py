@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Collection, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Engine, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from activation.forgetting import forget_alerts
+from activation.lifecycle_delta import count_told, forget_told
 from core.alert_tables import Alert, AlertState, OutboxMessage
 from core.database import Answer, Base, ScoreState, open_database
 from core.erasure import (
@@ -25,6 +26,7 @@ from core.erasure import (
 )
 from core.errors import SourceError
 from core.identity_tables import IdentityDecision
+from core.lifecycle_tables import LifecycleTold
 from core.serving_tables import PersonRecord
 from core.settings import Settings
 from core.storage import Workspace, write_atomically
@@ -32,7 +34,7 @@ from customers.decisions import count_decisions, forget_decisions
 from customers.erasure import count_in_tables, erase_from_tables
 from features.erasure import count_in_features, erase_from_features, erase_online
 from kizashi.export import write_excel
-from kizashi.review_file import spreadsheet_form
+from kizashi.review_file import spreadsheet_form, unguard_text
 from scoring.answers import forget_answers
 
 # Lists of people that each model, and each segment, publishes.
@@ -59,7 +61,7 @@ def count_everywhere(settings: Settings, workspace: Workspace, person: Forgotten
     finally:
         connection.close()
     found |= _count_in_database(settings, workspace, person)
-    found["exported lists"] = sum(len(rows) for _, rows in _exported(settings, workspace, person.customer_ids))
+    found["exported lists"] = sum(len(rows) for _, rows in _exported(settings, workspace, person))
     return {place: count for place, count in sorted(found.items()) if count}
 
 
@@ -86,13 +88,14 @@ def erase_everywhere(settings: Settings, workspace: Workspace, person: Forgotten
             connection.close()
         erase_from_tables(settings, workspace, person)
         erase_from_features(settings, workspace, person)
-        for path, rows in _exported(settings, workspace, person.customer_ids):
+        for path, rows in _exported(settings, workspace, person):
             _erase_from_export(path, rows)
         _remove_leftovers(workspace)
         # Last of all: an answer that was on its way while the directory still resolved is logged by now.
         forget_answers(engine, person.customer_ids)
         forget_alerts(engine, person.customer_ids)
         forget_decisions(engine, person.keys)
+        forget_told(engine, person.keys)
     finally:
         engine.dispose()
     if engine.dialect.name == "sqlite" and engine.url.database:
@@ -131,7 +134,9 @@ def _count_in_database(settings: Settings, workspace: Workspace, person: Forgott
                 or 0
                 for table, condition in conditions
             }
-        return {**counts, f"database/{IdentityDecision.__tablename__}": count_decisions(engine, person.keys)}
+        counts[f"database/{IdentityDecision.__tablename__}"] = count_decisions(engine, person.keys)
+        counts[f"database/{LifecycleTold.__tablename__}"] = count_told(engine, person.keys)
+        return counts
     finally:
         engine.dispose()
 
@@ -146,40 +151,56 @@ def _forget_records(engine: Engine, person: ForgottenPerson) -> None:
         session.execute(delete(PersonRecord).where(_their_record(person)))
 
 
-def _exported(settings: Settings, workspace: Workspace, ids: Collection[str]) -> Iterator[tuple[Path, list[int]]]:
-    """Lists that were exported into the workspace, with the places of the rows that bear one of the ids.
+def _exported(settings: Settings, workspace: Workspace, person: ForgottenPerson) -> Iterator[tuple[Path, list[int]]]:
+    """Lists that were exported into the workspace, with the places of the rows about the person.
 
     What sources read belongs to the company and is left alone.
     """
+    ids = {("", customer_id) for customer_id in person.customer_ids} | {(system, key) for system, key in person.keys}
+    systems = sorted({system for system, _ in person.keys})
     sources = {path.resolve() for source in settings.sources if source.path for path in settings.source_files(source)}
     for path in sorted(workspace.home.rglob("*")):
         own = path.relative_to(workspace.home).parts[0] in _OWN_FOLDERS
         if own or path.suffix not in _LIST_ENDINGS or not path.is_file() or path.resolve() in sources:
             continue
-        listed = _listed_ids(path)
+        listed = _listed_ids(path, settings, systems)
         rows = [place for place, named in enumerate(listed) if not named.isdisjoint(ids)]
         if rows:
             yield path, rows
 
 
-def _listed_ids(path: Path) -> list[set[str]]:
-    """Whom each row names in the columns by which our own lists are known; empty where there are none."""
+def _listed_ids(path: Path, settings: Settings, systems: Sequence[str]) -> list[set[tuple[str, str]]]:
+    """Whom each row names, as (system, id), in the columns by which our own lists are known; empty without any."""
     if path.suffix == ".parquet":
-        named = [name for name in _ID_COLUMNS if name in pq.read_schema(path).names]
-        columns = [pq.read_table(path, columns=[name])[name].to_pylist() for name in named]
-        return [set(map(str, row)) for row in zip(*columns, strict=True)]
-    if path.suffix == ".xlsx":
+        named = _id_columns(settings, systems, pq.read_schema(path).names)
+        table = pq.read_table(path, columns=sorted({name for name, _ in named}))
+        cells = [table[name].to_pylist() for name, _ in named]
+    elif path.suffix == ".xlsx":
         frame = pd.read_excel(path, dtype=str)
-        columns = [frame[name] for name in _ID_COLUMNS if name in frame]
-        return [set(map(str, row)) for row in zip(*columns, strict=True)]
-    encoding, delimiter = _form(path)
-    with path.open(encoding=encoding, newline="") as file:
-        reader = csv.reader(file, delimiter=delimiter)
-        header = next(reader, [])
-        places = [header.index(name) for name in _ID_COLUMNS if name in header]
-        if not places:
-            return []
-        return [{record[place] for place in places if place < len(record)} for record in reader]
+        named = _id_columns(settings, systems, [str(name) for name in frame])
+        cells = [frame[name].to_list() for name, _ in named]
+    else:
+        encoding, delimiter = _form(path)
+        with path.open(encoding=encoding, newline="") as file:
+            reader = csv.reader(file, delimiter=delimiter)
+            header = next(reader, [])
+            named = _id_columns(settings, systems, header)
+            places = [header.index(name) for name, _ in named]
+            rows = [[record[place] if place < len(record) else "" for place in places] for record in reader if places]
+        cells = [list(column) for column in zip(*rows, strict=True)]
+    owners = [system for _, system in named]
+    return [
+        {(system, unguard_text(str(cell))) for system, cell in zip(owners, row, strict=True)}
+        for row in zip(*cells, strict=True)
+    ]
+
+
+def _id_columns(settings: Settings, systems: Iterable[str], header: Sequence[str]) -> list[tuple[str, str]]:
+    """The columns of a list that name people, each with the system of its ids; blank for our own ids."""
+    own = [(name, "") for name in _ID_COLUMNS if name in header]
+    # Files that tell a system about its records name them by its ids alone.
+    told = ((system, settings.lifecycle.delta(system).columns(system)) for system in systems)
+    return own + [(columns["id"], system) for system, columns in told if set(columns.values()) <= set(header)]
 
 
 def _erase_from_export(path: Path, rows: list[int]) -> None:

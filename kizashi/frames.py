@@ -30,6 +30,7 @@ TIME_COLUMNS = {
     "contracts": "started_at",
     "campaigns": "started_at",
     "consents": "decided_at",
+    "lifecycle": "entered_at",
 }
 _READ_ONLY = (duckdb.StatementType.SELECT,)
 

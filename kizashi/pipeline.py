@@ -26,6 +26,7 @@ from features.catalog import service_of, service_schema
 from features.materialise import materialise_online
 from features.store import apply_definitions
 from kizashi.forget import finish_forgetting
+from kizashi.lifecycle_delta import forget_told_of_gone
 from kizashi.stages import code_fingerprint, last_result, run_once, source_fingerprint
 from scoring.registry import CHAMPION, Registry
 from scoring.score import HOT_MODEL, ScoringResult, score_customers
@@ -138,7 +139,9 @@ def _score_once(
 
 def unify_stage(settings: Settings, workspace: Workspace, *, clock: Clock, progress: Progress) -> UnifySummary:
     """Turn the exports into the unified tables."""
-    return unify_customers(settings, workspace, run=f"run-{clock.now():%Y%m%dT%H%M%SZ}", progress=progress)
+    unified = unify_customers(settings, workspace, run=f"run-{clock.now():%Y%m%dT%H%M%SZ}", progress=progress)
+    forget_told_of_gone(settings, workspace)
+    return unified
 
 
 def features_stage(settings: Settings, workspace: Workspace, *, progress: Progress) -> FeatureBuild:

@@ -96,7 +96,7 @@ def _default(field: FieldInfo) -> str:
     if isinstance(default, BaseModel | dict):
         return "see below"
     if isinstance(default, tuple):
-        return _cell(f"`[{', '.join(map(str, default))}]`")
+        return _cell(f"`[{', '.join(str(getattr(item, 'name', item)) for item in default)}]`")
     return _cell(f"`{str(default).lower() if isinstance(default, bool) else default}`")
 
 

@@ -4,6 +4,8 @@ import re
 import tomllib
 from pathlib import Path
 
+import yaml
+
 
 def test_every_dependency_is_argued_for() -> None:
     project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -31,6 +33,18 @@ def test_every_task_in_the_documents_exists() -> None:
     for page in ("README.md", "README.ja.md", "CONTRIBUTING.md"):
         named = set(re.findall(r"`?make ([a-z]+)", Path(page).read_text(encoding="utf-8")))
         assert named <= tasks, page
+
+
+def test_the_stages_on_the_page_are_those_without_a_configuration() -> None:
+    from core.lifecycle_settings import LifecycleSettings, default_stages
+
+    def blocks(page: str) -> list[LifecycleSettings]:
+        found = re.findall(r"```yaml\n(.*?)```", Path(page).read_text(encoding="utf-8"), re.DOTALL)
+        return [LifecycleSettings.model_validate(yaml.safe_load(block)["lifecycle"]) for block in found]
+
+    stages, exports = blocks("docs/lifecycle.md")
+    assert stages.stages == default_stages()
+    assert blocks("docs/lifecycle.ja.md") == [exports]
 
 
 def test_links_lead_somewhere() -> None:

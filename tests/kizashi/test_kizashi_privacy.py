@@ -24,6 +24,7 @@ from kizashi import forget as job
 from kizashi import forget_places
 from kizashi.export import export_scores, export_segment
 from kizashi.forget import forget_people
+from kizashi.lifecycle_delta import export_delta
 from kizashi.people import find_customer
 from kizashi.pipeline import unify_stage
 from kizashi.review_file import write_review
@@ -152,6 +153,7 @@ def test_nothing_is_left_of_the_person_and_no_export_brings_them_back(
     spoil_a_row(ran, customer)
     decide_about(ran, customer, other)
     ran.run()
+    export_delta(ran.settings, ran.workspace, "marketo", ran.workspace.path("delta.csv"), clock=CLOCK, confirm=True)
     words, short = identifiers(ran, customer)
     raise_alert(ran, customer, next(word for word in words if "@" in word))
     references = [Reference(row["system"], row["source_id"]) for row in keys_of(ran, customer)]
@@ -173,6 +175,7 @@ def test_nothing_is_left_of_the_person_and_no_export_brings_them_back(
         "best.parquet",
         "review.csv",
         "review.xlsx",
+        "delta.csv",
     } | ({"database"} if database_url else {"app.db"})
     others = len(ran.workspace.read_table("customers"))
 
@@ -184,7 +187,7 @@ def test_nothing_is_left_of_the_person_and_no_export_brings_them_back(
     assert find_customer(ran.workspace, other) == other
     told = json.loads(receipt.path.read_text(encoding="utf-8"))
     assert told["places"]["tables/quarantine"] == 2
-    assert told["places"]["exported lists"] == 5
+    assert told["places"]["exported lists"] == 5 + told["places"]["database/lifecycle_told"]
     assert told["places"]["database/identity_decisions"] == 1
     assert read_decisions(ran.settings, ran.workspace) == []
     assert "判断" in ran.workspace.path("review.csv").read_text(encoding="cp932")
@@ -194,6 +197,7 @@ def test_nothing_is_left_of_the_person_and_no_export_brings_them_back(
             "tables/events",
             "tables/attributes",
             "tables/identity_links",
+            "tables/lifecycle",
             "features/profile",
             "features/online people",
             "features/online records",
