@@ -164,11 +164,11 @@ def _pairs_apart(one: Path, other: Path) -> tuple[int, int, int]:
                 SELECT a.customer_id AS a, b.customer_id AS b, count(*) AS n
                 FROM read_parquet('{one}') a JOIN read_parquet('{other}') b USING (system, source_id) GROUP BY ALL
             ), sums AS (
-                SELECT (SELECT sum(n * (n - 1) / 2) FROM cells) AS both,
+                SELECT (SELECT sum(n * (n - 1) / 2) FROM cells) AS shared,
                        (SELECT sum(n * (n - 1) / 2) FROM (SELECT sum(n) AS n FROM cells GROUP BY a)) AS first,
                        (SELECT sum(n * (n - 1) / 2) FROM (SELECT sum(n) AS n FROM cells GROUP BY b)) AS second
             )
-            SELECT both::BIGINT, (first - both)::BIGINT, (second - both)::BIGINT FROM sums"""
+            SELECT shared::BIGINT, (first - shared)::BIGINT, (second - shared)::BIGINT FROM sums"""
         ).fetchall()
     return both, only_one, only_other
 

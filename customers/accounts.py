@@ -8,7 +8,7 @@ from customers.mapping.functions import define_function
 
 
 def build_accounts(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make `account_list`, and add to `profile_rows` the `account_id` that a mail domain or a company name tells.
+    """Make `account_list`, and `profile_rows`: what records said, and the account that a mail domain or company tells.
 
     A record's own account id wins over its business mail domain, which wins over its company name; each step looks only
     at what was known of the record at that moment. Companies that no system keeps as an account get one of their own
@@ -40,15 +40,15 @@ def build_accounts(connection: duckdb.DuckDBPyConnection) -> None:
             SELECT system, source_id,
                    min(recorded_at) FILTER (field = 'account_id') AS own_account_at,
                    min(recorded_at) FILTER (field = 'mail_kind' AND value = 'business') AS business_mail_at
-            FROM profile_rows WHERE field IN ('account_id', 'mail_kind') AND value IS NOT NULL GROUP BY ALL
+            FROM record_rows WHERE field IN ('account_id', 'mail_kind') AND value IS NOT NULL GROUP BY ALL
         ), domains AS (
             SELECT d.system, d.source_id, d.value AS domain, d.occurred_at, d.recorded_at, d.recorded_assumed
-            FROM profile_rows d JOIN profile_rows k USING (system, source_id, occurred_at, recorded_at)
+            FROM record_rows d JOIN record_rows k USING (system, source_id, occurred_at, recorded_at)
             WHERE d.field = 'mail_domain' AND k.field = 'mail_kind' AND k.value = 'business'
         ), companies AS (
             SELECT c.system, c.source_id, company_key(c.value) AS normalised_name, c.value AS name, c.occurred_at,
                    c.recorded_at, c.recorded_assumed
-            FROM profile_rows c WHERE c.field = 'company' AND company_key(c.value) IS NOT NULL
+            FROM record_rows c WHERE c.field = 'company' AND company_key(c.value) IS NOT NULL
         ), hints AS (
             SELECT d.* EXCLUDE (domain), 'domain:' || domain AS own_id, a.account_id AS crm_id, a.known_at,
                    domain, NULL::VARCHAR AS name, NULL::VARCHAR AS normalised_name
@@ -74,7 +74,7 @@ def build_accounts(connection: duckdb.DuckDBPyConnection) -> None:
                greatest(recorded_at, known_at), recorded_assumed
         FROM account_hints WHERE crm_id IS NOT NULL"""
     )
-    connection.execute("INSERT INTO profile_rows BY NAME FROM account_rows")
+    connection.execute("CREATE VIEW profile_rows AS FROM record_rows UNION ALL BY NAME FROM account_rows")
     connection.execute(
         """CREATE TABLE account_list AS
         SELECT account_id, name, normalised_name, domain, industry, employees FROM crm_accounts

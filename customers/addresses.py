@@ -29,7 +29,7 @@ def take_addresses(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def add_addresses(connection: duckdb.DuckDBPyConnection, memory: Memory) -> None:
-    """Add the cleansed parts of `address_values` to `profile_rows`.
+    """Add the cleansed parts of `address_values` to `record_rows`.
 
     At each moment at which a record's address became known in part, all parts that were known by then are read
     together: a city in one field and a street in another are one address, and neither is known before it was recorded.
@@ -69,7 +69,7 @@ def add_addresses(connection: duckdb.DuckDBPyConnection, memory: Memory) -> None
     )
     # A part that nothing ever filled says nothing; one that was emptied does.
     connection.execute(
-        f"""INSERT INTO profile_rows BY NAME
+        f"""INSERT INTO record_rows BY NAME
         SELECT * EXCLUDE (is_told, before, ever) FROM (
             SELECT *, lag(value) OVER earlier AS before, count(value) OVER earlier > 0 AS ever
             FROM ({listed})

@@ -6,9 +6,11 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from core.storage import link_file
 from customers.connectors.raw import literal
 
 _BATCH = 50_000
+_MOST_PARTS = 24
 Answer = Callable[..., Iterable[tuple[str | None, ...]]]
 
 
@@ -17,7 +19,7 @@ class Memory:
 
     Args:
         connection: in which the answers become tables.
-        folder: holds one Parquet file for each table that a former run made; None for no former run.
+        folder: holds the Parquet files of what former runs answered; None for no former run.
     """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, folder: Path | None) -> None:
@@ -38,17 +40,16 @@ class Memory:
         questions = [name for name, *_ in self._connection.execute("DESCRIBE asked").fetchall()]
         listed = ", ".join(questions)
         columns = ", ".join(f"{name} VARCHAR" for name in (*questions, *answers))
-        self._connection.execute(f"CREATE TABLE {table} ({columns})")
+        for name in (table, f"{table}_new"):
+            self._connection.execute(f"CREATE TABLE {name} ({columns})")
         self._tables.append(table)
-        fresh = "FROM asked"
-        file = self._folder / f"{table}.parquet" if self._folder else None
-        if file is not None and file.exists():
-            known = f"read_parquet({literal(file)})"
+        known = self._known(table)
+        if known is not None:
             self._connection.execute(f"INSERT INTO {table} FROM {known} SEMI JOIN asked USING ({listed})")
-            fresh = f"FROM asked ANTI JOIN {known} USING ({listed})"
+        unknown = f"ANTI JOIN {table} USING ({listed})" if known is not None else ""
+        self._connection.execute(f"CREATE OR REPLACE TABLE fresh AS FROM asked {unknown}")
         # Read on a cursor of its own: writing would end a reader on the same one.
         reading = self._connection.cursor()
-        self._connection.execute(f"CREATE OR REPLACE TABLE fresh AS {fresh}")
         reading.execute("FROM fresh ORDER BY ALL")
         while batch := reading.fetchmany(_BATCH):
             rows = [(*question, *found) for question in batch for found in answer(*question)]
@@ -56,14 +57,28 @@ class Memory:
                 continue
             arrays = [pa.array(column, pa.string()) for column in zip(*rows, strict=True)]
             self._connection.register("answered", pa.table(arrays, names=[*questions, *answers]))
-            self._connection.execute(f"INSERT INTO {table} FROM answered")
+            self._connection.execute(f"INSERT INTO {table}_new FROM answered")
             self._connection.unregister("answered")
         reading.close()
+        self._connection.execute(f"INSERT INTO {table} FROM {table}_new")
         self._connection.execute("DROP TABLE fresh")
         self._connection.execute("DROP TABLE asked")
 
     def save(self, folder: Path) -> None:
-        """Write every table that was asked for; what nobody asked for is forgotten."""
+        """Write what was answered now beside what was answered before."""
         for table in self._tables:
-            path = literal(folder / f"{table}.parquet")
-            self._connection.execute(f"COPY {table} TO {path} (FORMAT parquet)")
+            former = sorted(self._folder.glob(f"{table}-*.parquet")) if self._folder else []
+            rows = f"FROM {table}_new"
+            if len(former) < _MOST_PARTS:
+                for path in former:
+                    link_file(path, folder / path.name)
+            else:
+                rows += f" UNION ALL FROM {self._known(table)}"
+                former = []
+            path = folder / f"{table}-{len(former):05d}.parquet"
+            self._connection.execute(f"COPY ({rows}) TO {literal(path)} (FORMAT parquet, COMPRESSION zstd)")
+
+    def _known(self, table: str) -> str | None:
+        if self._folder is None or not any(self._folder.glob(f"{table}-*.parquet")):
+            return None
+        return f"read_parquet({literal(self._folder / f'{table}-*.parquet')})"

@@ -1,4 +1,4 @@
-"""What each record's fields held and since when that was known: the rows of `attributes`, and the keys of records."""
+"""What each record's fields held and since when that was known: most rows of `attributes`, and the keys of records."""
 
 from collections.abc import Iterator
 
@@ -12,6 +12,7 @@ from customers.cleansing.name import NAME_FIELDS, tidy_name
 from customers.cleansing.phone import normalise_phone
 from customers.cleansing.text import normalise_login, normalise_number, tidy_text
 from customers.cleansing.title import department_of, rank_of
+from customers.kept_records import KeptRecords
 from customers.memory import Memory
 
 # Ends the name under which a value is kept that nobody can read.
@@ -55,12 +56,16 @@ def cleanse_field(field: str, value: str) -> dict[str, str]:
     return {name: form for name, form in found.items() if form is not None}
 
 
-def build_profiles(connection: duckdb.DuckDBPyConnection, settings: Settings, memory: Memory) -> None:
-    """Make `profile_rows` (the later `attributes`) and `key_rows` from the staged values and changes.
+def build_profiles(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, memory: Memory, records: KeptRecords
+) -> None:
+    """Make `record_rows` and `key_rows` from the staged values and changes: what each record said, and its keys.
 
     `known_at: created` values count from the record's creation, `export` values from the export, and `history` values
     are rolled back: the first old value of the change log (or the snapshot's where nothing changed) at creation, then
     each change at its time, and the snapshot's value at the export where the log does not lead to it.
+
+    Worked out for the records of which anything is new; of the others `records` knows what a former run found.
     """
     connection.execute(
         """CREATE TABLE ordered_changes AS
@@ -71,10 +76,15 @@ def build_profiles(connection: duckdb.DuckDBPyConnection, settings: Settings, me
                latest AS (PARTITION BY system, source_id, field
                           ORDER BY occurred_at DESC, recorded_at DESC, new_value DESC, old_value DESC)"""
     )
+    mapped_departments = [
+        source.name for source in settings.sources if source.people and "department" in source.people.fields
+    ]
+    records.find_new(connection, mapped_departments)
     connection.execute(
         """CREATE TABLE dated_values AS
         WITH snapshot AS (
-            SELECT v.*, e.exported_at FROM staged.field_values v JOIN exports e USING (source)
+            SELECT v.*, e.exported_at
+            FROM staged.field_values v SEMI JOIN new_records USING (system, source_id) JOIN exports e USING (source)
         ), changed AS (
             SELECT s.*, f.old_value AS first_old, f.occurred_at AS first_at, l.new_value AS last_new,
                    f.system IS NOT NULL AS has_changed
@@ -104,7 +114,7 @@ def build_profiles(connection: duckdb.DuckDBPyConnection, settings: Settings, me
         UNION ALL
         SELECT t.source, c.system, c.source_id, c.field, c.new_value, t.is_key, t.kind,
                c.occurred_at, c.recorded_at, c.recorded_assumed
-        FROM ordered_changes c
+        FROM (FROM ordered_changes SEMI JOIN new_records USING (system, source_id)) c
         JOIN (SELECT system, field, is_key, any_value(kind ORDER BY source) AS kind, min(source) AS source
               FROM tracked GROUP BY system, field, is_key) t USING (system, field)"""
     )
@@ -117,12 +127,9 @@ def build_profiles(connection: duckdb.DuckDBPyConnection, settings: Settings, me
         ("form_field", "form"),
         _forms_of,
     )
-    mapped_departments = [
-        source.name for source in settings.sources if source.people and "department" in source.people.fields
-    ]
     connection.execute("CREATE TABLE own_departments AS SELECT unnest(?::VARCHAR[]) AS source", [mapped_departments])
     connection.execute(
-        """CREATE TABLE profile_rows AS
+        """CREATE TABLE record_rows AS
         SELECT DISTINCT d.system, d.source_id, coalesce(f.form_field, d.field) AS field,
                CASE WHEN d.kind IN ('text', 'category') THEN f.form ELSE d.value END AS value,
                d.occurred_at, d.recorded_at, d.recorded_assumed
@@ -144,6 +151,7 @@ def build_profiles(connection: duckdb.DuckDBPyConnection, settings: Settings, me
         FROM dated_values d JOIN forms f ON f.field = d.field AND f.value = d.value AND f.form_field = d.field
         WHERE d.is_key GROUP BY ALL"""
     )
+    records.add_known(connection)
 
 
 def _forms_of(field: str, value: str) -> Iterator[tuple[str, str]]:

@@ -15,7 +15,7 @@ READ_FIELDS = (*NAME_FIELDS, "email", "phone", "company", "address", "building",
 
 
 def build_record_states(connection: duckdb.DuckDBPyConnection, memory: Memory) -> None:
-    """Make `record_states` from `profile_rows`: one row for each record and moment at which it told something new.
+    """Make `record_states` from `record_rows`: one row for each record and moment at which it told something new.
 
     Columns: system, source_id, time (UTC; all that was known by then is in the row), the name in comparable forms
     (last, first, last_sound, first_sound), email (NULL for the mailbox of a role, which several people read), phone,
@@ -27,7 +27,7 @@ def build_record_states(connection: duckdb.DuckDBPyConnection, memory: Memory) -
     connection.execute(
         f"""CREATE TABLE told_states AS
         SELECT *, count(*) OVER (PARTITION BY system, source_id) AS states FROM (
-            SELECT system, source_id, recorded_at AS time, {picked} FROM profile_rows
+            SELECT system, source_id, recorded_at AS time, {picked} FROM record_rows
             WHERE field IN ({listed}) AND value IS NOT NULL GROUP BY system, source_id, recorded_at)"""
     )
     connection.execute(

@@ -178,8 +178,9 @@ class Staging:
         parts = sorted(self._former.glob("events-*.parquet")) if self._former else []
         fresh = f"file_no IN ({', '.join(str(file.number) for file in kept) or 'NULL'})"
         if self._former and len(parts) < _MOST_PARTS and not self._mostly_dead(kept):
-            for path in self._former.glob("*-*.parquet"):
-                link_file(path, folder / path.name)
+            for table in _TABLES:
+                for path in self._former.glob(f"{table}-*.parquet"):
+                    link_file(path, folder / path.name)
             fresh += " AND file_no NOT IN (FROM kept_files)"
             number = len(parts)
         else:

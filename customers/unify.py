@@ -32,6 +32,7 @@ from customers.decisions import (
 )
 from customers.erasure import erase_decisions
 from customers.forgotten import create_mentions, find_forgotten
+from customers.kept_records import KeptRecords
 from customers.lifecycle.build import build_lifecycle, refuse_unknown_conditions
 from customers.linking import link_people
 from customers.mapping.functions import define_function, define_functions
@@ -125,6 +126,7 @@ def _unify(settings: Settings, workspace: Workspace, run: str, progress: Progres
     with _engine(workspace) as (connection, scratch):
         staging = Staging(connection, cache.folder)
         memory = Memory(connection, cache.folder)
+        records = KeptRecords(workspace, cache.folder)
         Reader(connection, staging, settings, scratch, mentions=bool(suppressed)).read(progress)
         data_until, as_of = _set_horizon(connection, settings)
         if suppressed:
@@ -137,7 +139,7 @@ def _unify(settings: Settings, workspace: Workspace, run: str, progress: Progres
         with progress.task("link people", 4) as advance:
             mark_bots(connection)
             _date_undated_rows(connection)
-            build_profiles(connection, settings, memory)
+            build_profiles(connection, settings, memory, records)
             build_record_states(connection, memory)
             advance()
             build_accounts(connection)
@@ -177,7 +179,7 @@ def _unify(settings: Settings, workspace: Workspace, run: str, progress: Progres
                       (SELECT count(*) FROM link_states WHERE state = 'names')"""
         ).fetchall()
         # Last: from here on the former run's files are gone.
-        cache.save(mark, staging, memory, resolved, Holders(connection))
+        cache.save(mark, staging, memory, records.kept(connection), resolved, Holders(connection))
     conflicts = conflicts_among(decisions_in_force(decisions))
     log.info("unified", customers=counts["customers"], refused_links=refused, conflicts=len(conflicts))
     return UnifySummary(

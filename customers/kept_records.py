@@ -1,0 +1,131 @@
+"""Records of which nothing is new: what a former run made of them is taken from what it published and kept."""
+
+from pathlib import Path
+
+import duckdb
+
+from core.storage import Workspace
+from customers.connectors.raw import literal
+
+_MARKS = "record_marks.parquet"
+_KEYS = "record_keys.parquet"
+_ACCOUNTS = "record_accounts.parquet"
+# The one field whose rows do not come from the records alone; records' own are kept apart.
+_ACCOUNT = "account_id"
+_ROW = "system, source_id, field, value, occurred_at, recorded_at, recorded_assumed"
+
+
+class KeptRecords:
+    """What a former run made of records, by a mark of all that its sources said of each.
+
+    Args:
+        workspace: whose table `attributes` holds what was published.
+        folder: where a former run kept marks and keys; None for none.
+    """
+
+    def __init__(self, workspace: Workspace, folder: Path | None) -> None:
+        self._folder = None
+        manifest = workspace.manifest("customers")
+        # A run that was killed between publishing and keeping left tables that the marks do not speak of.
+        if folder is not None and manifest is not None and (folder / _MARKS).exists():
+            told = f"FROM read_parquet({literal(folder / _MARKS)}) LIMIT 1"
+            with duckdb.connect() as connection:
+                rows = connection.execute(f"SELECT generation {told}").fetchall()
+            if rows == [(str(manifest["generation"]),)]:
+                self._folder = folder
+                self._attributes = workspace.table_path("attributes")
+        self._workspace = workspace
+
+    def find_new(self, connection: duckdb.DuckDBPyConnection, meaning: object) -> None:
+        """Make `record_marks`, and `new_records`: those that are not as a former run found them.
+
+        A mark stands for all values and changes of a record, for what dates them (the export's time only where it
+        does), and for `meaning`, whatever else decides what is made of them.
+        """
+        connection.execute(
+            """CREATE TABLE record_marks AS
+            WITH log_start AS (
+                SELECT system, min(occurred_at) AS logged_from FROM staged.field_changes GROUP BY system
+            ), said AS (
+                SELECT system, source_id,
+                       hash('value', source, field, value, is_key, kind, known_at, occurred_at, recorded_at,
+                            recorded_assumed,
+                            CASE WHEN known_at = 'history' THEN coalesce(logged_from, exported_at) END,
+                            CASE WHEN recorded_at IS NULL OR known_at = 'history' AND l.system IS NOT NULL
+                                      AND value IS DISTINCT FROM l.new_value THEN exported_at END) AS fact
+                FROM staged.field_values v JOIN exports USING (source) LEFT JOIN log_start USING (system)
+                LEFT JOIN (SELECT system, source_id, field, new_value FROM ordered_changes WHERE is_last) l
+                    USING (system, source_id, field)
+                UNION ALL
+                SELECT system, source_id, hash('change', field, old_value, new_value, occurred_at, recorded_at,
+                                               recorded_assumed) FROM staged.field_changes
+                UNION ALL
+                SELECT system, source_id, hash('record', created_at) FROM staged.records
+            )
+            SELECT system, source_id, (sum(fact::HUGEINT) % 18446744073709551557)::UBIGINT AS mark, count(*) AS facts
+            FROM said GROUP BY system, source_id"""
+        )
+        # Which fields a system has at all decides which changes count.
+        ((fields,),) = connection.execute(
+            """SELECT coalesce(sum(hash(system, field, is_key, kind, source)::HUGEINT), 0)::VARCHAR
+            FROM (SELECT DISTINCT system, field, is_key, kind, source FROM staged.field_values)"""
+        ).fetchall()
+        self._meaning = f"{fields} {meaning}"
+        if self._folder is None:
+            connection.execute("CREATE TABLE new_records AS SELECT system, source_id FROM record_marks")
+            return
+        known = f"read_parquet({literal(self._folder / _MARKS)})"
+        connection.execute(
+            f"""CREATE TABLE new_records AS
+            SELECT system, source_id FROM record_marks
+            ANTI JOIN (FROM {known} WHERE meaning = ?) USING (system, source_id, mark, facts)""",
+            [self._meaning],
+        )
+
+    def add_known(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Add to `record_rows` and `key_rows` what a former run found for all other records."""
+        connection.execute(f"CREATE TABLE own_accounts AS SELECT {_ROW} FROM record_rows WHERE field = '{_ACCOUNT}'")
+        if self._folder is None:
+            return
+        connection.execute(
+            "CREATE TABLE known_records AS SELECT system, source_id FROM record_marks "
+            "ANTI JOIN new_records USING (system, source_id)"
+        )
+        for table in ("own_accounts", "record_rows"):
+            connection.execute(
+                f"""INSERT INTO {table} BY NAME
+                SELECT {_ROW} FROM read_parquet({literal(self._folder / _ACCOUNTS)})
+                SEMI JOIN known_records USING (system, source_id)"""
+            )
+        connection.execute(
+            f"""INSERT INTO record_rows BY NAME
+            SELECT {_ROW} FROM read_parquet({literal(self._attributes)})
+            SEMI JOIN known_records USING (system, source_id) WHERE field <> '{_ACCOUNT}'"""
+        )
+        connection.execute(
+            f"""INSERT INTO key_rows BY NAME FROM read_parquet({literal(self._folder / _KEYS)})
+            SEMI JOIN known_records USING (system, source_id)"""
+        )
+
+    def kept(self, connection: duckdb.DuckDBPyConnection) -> "KeepingRecords":
+        """What the next run can use, once the tables were published."""
+        generation = str((self._workspace.manifest("customers") or {})["generation"])
+        return KeepingRecords(connection, generation, self._meaning)
+
+
+class KeepingRecords:
+    """Marks and keys of all records, for the next run."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, generation: str, meaning: str) -> None:
+        self._connection = connection
+        self._told = f"{literal(generation)} AS generation, {literal(meaning)} AS meaning"
+
+    def save(self, folder: Path) -> None:
+        """Write them; the records' rows themselves are in the published table `attributes`."""
+        for query, name in (
+            (f"SELECT *, {self._told} FROM record_marks", _MARKS),
+            ("FROM key_rows", _KEYS),
+            ("FROM own_accounts", _ACCOUNTS),
+        ):
+            target = literal(folder / name)
+            self._connection.execute(f"COPY ({query}) TO {target} (FORMAT parquet, COMPRESSION zstd)")
