@@ -1,30 +1,37 @@
 """Companies, and which company a record belonged to, in time."""
 
+from collections.abc import Iterator
+
 import duckdb
 
 from customers.cleansing.company import company_key, tidy_company
 from customers.cleansing.text import tidy_text
-from customers.mapping.functions import define_function
+from customers.memory import Memory
 
 
-def build_accounts(connection: duckdb.DuckDBPyConnection) -> None:
+def build_accounts(connection: duckdb.DuckDBPyConnection, memory: Memory) -> None:
     """Make `account_list`, and `profile_rows`: what records said, and the account that a mail domain or company tells.
 
     A record's own account id wins over its business mail domain, which wins over its company name; each step looks only
     at what was known of the record at that moment. Companies that no system keeps as an account get one of their own
     (`domain:…`, `company:…`), so that colleagues meet.
     """
-    define_function(connection, "company_key", company_key)
-    define_function(connection, "tidy_company", tidy_company)
-    define_function(connection, "company_text", tidy_text)
+    memory.ask("account_names", "SELECT name FROM staged.accounts", ("tidy_name", "name_key"), _forms_of_name)
+    memory.ask(
+        "industries",
+        "SELECT industry FROM staged.accounts WHERE industry IS NOT NULL",
+        ("tidy_industry",),
+        lambda industry: [(tidy_text(industry),)],
+    )
     connection.execute(
         """CREATE TABLE crm_accounts AS
-        SELECT a.account_id, coalesce(tidy_company(a.name), a.name) AS name,
-               coalesce(company_key(a.name), lower(a.name)) AS normalised_name,
+        SELECT a.account_id, coalesce(n.tidy_name, a.name) AS name,
+               coalesce(n.name_key, lower(a.name)) AS normalised_name,
                nullif(regexp_replace(lower(regexp_extract(
                    a.domain, '^\\s*(?:[A-Za-z]+://)?([^/\\s:@]+)', 1)), '^www\\.', ''), '') AS domain,
-               company_text(a.industry) AS industry, a.employees, coalesce(a.created_at, e.exported_at) AS known_at
+               i.tidy_industry AS industry, a.employees, coalesce(a.created_at, e.exported_at) AS known_at
         FROM staged.accounts a JOIN exports e USING (source)
+        JOIN account_names n ON n.name = a.name LEFT JOIN industries i ON i.industry = a.industry
         QUALIFY row_number() OVER (PARTITION BY account_id ORDER BY known_at, a.system, a.name, a.domain) = 1"""
     )
     # A domain or name that several accounts share (branches) tells no single one: the oldest takes it.
@@ -46,9 +53,10 @@ def build_accounts(connection: duckdb.DuckDBPyConnection) -> None:
             FROM record_rows d JOIN record_rows k USING (system, source_id, occurred_at, recorded_at)
             WHERE d.field = 'mail_domain' AND k.field = 'mail_kind' AND k.value = 'business'
         ), companies AS (
-            SELECT c.system, c.source_id, company_key(c.value) AS normalised_name, c.value AS name, c.occurred_at,
+            SELECT c.system, c.source_id, k.company_key AS normalised_name, c.value AS name, c.occurred_at,
                    c.recorded_at, c.recorded_assumed
-            FROM record_rows c WHERE c.field = 'company' AND company_key(c.value) IS NOT NULL
+            FROM record_rows c JOIN company_keys k ON k.company = c.value
+            WHERE c.field = 'company' AND k.company_key IS NOT NULL
         ), hints AS (
             SELECT d.* EXCLUDE (domain), 'domain:' || domain AS own_id, a.account_id AS crm_id, a.known_at,
                    domain, NULL::VARCHAR AS name, NULL::VARCHAR AS normalised_name
@@ -84,3 +92,7 @@ def build_accounts(connection: duckdb.DuckDBPyConnection) -> None:
         FROM account_hints h WHERE h.own_id IN (SELECT value FROM account_rows)
         GROUP BY h.own_id"""
     )
+
+
+def _forms_of_name(name: str) -> Iterator[tuple[str | None, ...]]:
+    yield tidy_company(name), company_key(name)

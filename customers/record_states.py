@@ -53,7 +53,7 @@ def build_record_states(connection: duckdb.DuckDBPyConnection, memory: Memory) -
     )
     memory.ask(
         "company_keys",
-        "SELECT company FROM filled_states WHERE company IS NOT NULL",
+        "SELECT value AS company FROM record_rows WHERE field = 'company' AND value IS NOT NULL",
         ("company_key",),
         lambda company: [(company_key(company),)],
     )

@@ -142,7 +142,7 @@ def _unify(settings: Settings, workspace: Workspace, run: str, progress: Progres
             build_profiles(connection, settings, memory, records)
             build_record_states(connection, memory)
             advance()
-            build_accounts(connection)
+            build_accounts(connection, memory)
             advance()
             resolved = link_people(connection, settings.identity, workspace, run, decisions, cache.folder)
             advance()
