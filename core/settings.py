@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from core.activation_settings import ActivationSettings
 from core.errors import ConfigurationError, Fault, raise_faults
+from core.event_settings import EventSettings
 from core.feature_settings import FeatureSettings
 from core.lifecycle_settings import LifecycleSettings
 from core.model_settings import GradeSettings, HotSettings, LeadSettings, ModelsSettings
@@ -95,6 +96,7 @@ class Settings(BaseSettings):
     identity: IdentitySettings = IdentitySettings()
     consent: ConsentSettings = ConsentSettings()
     lifecycle: LifecycleSettings = LifecycleSettings()
+    events: EventSettings = EventSettings()
     features: FeatureSettings = FeatureSettings()
     # Not a plain default: that would be laid under whatever the file names, and every company would get a lead model.
     models: ModelsSettings = Field(default_factory=lambda: ModelsSettings(lead=LeadSettings()))

@@ -200,7 +200,10 @@ class EventsSection(Section):
     occurred_at: ColumnRef
     recorded_at: ColumnRef | None = None
     amount: ColumnRef | None = None
-    is_bot: ColumnRef | None = None
+    is_bot: ColumnRef | None = Field(None, description="Whether the system itself takes it for a machine's.")
+    user_agent: ColumnRef | None = Field(
+        None, description="The program that made it; `events.bots.user_agents` says which are no person's."
+    )
     properties: dict[str, ColumnRef] = Field(default_factory=dict)
 
 

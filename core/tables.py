@@ -267,7 +267,12 @@ EVENTS = TableSpec(
         "amount": _OPTIONAL_NUMBER,
         "url": _OPTIONAL_TEXT,
         "properties": _OPTIONAL_TEXT,
+        # Known to be no person's, since when and by which rule.
         "is_bot": _FLAG,
+        "bot_since": _OPTIONAL_MOMENT,
+        "bot_rule": _OPTIONAL_TEXT,
+        # Another system told it first; it counts for whoever does not own that event too.
+        "duplicate_of": _OPTIONAL_TEXT,
     },
     ("occurred_at", "event_id"),
 )

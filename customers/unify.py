@@ -30,7 +30,9 @@ from customers.decisions import (
     decisions_of_forgotten,
     read_decisions,
 )
+from customers.duplicates import mark_duplicates
 from customers.erasure import erase_decisions
+from customers.events import attach_events, keep_first_copies
 from customers.forgotten import create_mentions, find_forgotten
 from customers.lifecycle.build import build_lifecycle, refuse_unknown_conditions
 from customers.linking import link_people
@@ -50,6 +52,7 @@ from customers.survivorship import GOLDEN_FIELDS, build_customers, build_golden_
 log = get_logger("customers")
 
 _MEMORY = "4GB"
+_SETTINGS_USED = {"sources", "identity", "survivorship", "consent", "events", "as_of", "timezone"}
 # Rules of links that no source makes.
 _OWN_RULES = ("decision", "similar")
 _RECORDED = {
@@ -135,7 +138,8 @@ def _unify(settings: Settings, workspace: Workspace, run: str, progress: Progres
         decisions = _decisions(settings, workspace, suppressed)
         reports = balance_sources(connection)
         with progress.task("link people", 4) as advance:
-            mark_bots(connection)
+            keep_first_copies(connection)
+            mark_bots(connection, settings.events.bots)
             _date_undated_rows(connection)
             build_profiles(connection, settings, memory)
             build_record_states(connection, memory)
@@ -144,6 +148,8 @@ def _unify(settings: Settings, workspace: Workspace, run: str, progress: Progres
             advance()
             resolved = link_people(connection, settings.identity, workspace, run, decisions, cache.folder)
             advance()
+            mark_duplicates(connection, settings.sources, settings.events.duplicates)
+            attach_events(connection)
             _attach_people(connection)
             build_source_days(connection, settings.timezone)
             build_deals(connection)
@@ -154,7 +160,9 @@ def _unify(settings: Settings, workspace: Workspace, run: str, progress: Progres
             build_lifecycle(connection, settings.lifecycle.stages)
             advance()
         mark = fingerprint(
-            settings.model_dump_json(include={"sources", "identity", "survivorship", "consent", "as_of", "timezone"}),
+            settings.model_dump_json(
+                include={"sources", "identity", "survivorship", "consent", "events", "as_of", "timezone"}
+            ),
             settings.lifecycle.stages,
             *(f"{report.source}/{report.file}" for report in reports),
             *_file_fingerprints(connection),
@@ -293,24 +301,6 @@ def _attach_people(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         "CREATE TABLE attributes AS "
         "SELECT n.customer_id, p.* FROM profile_rows p JOIN node_now n USING (system, source_id)"
-    )
-    connection.execute(
-        "CREATE TABLE repeated_events AS SELECT event_id FROM staged.events GROUP BY event_id HAVING count(*) > 1"
-    )
-    first = "PARTITION BY event_id ORDER BY recorded_at, occurred_at, file, line"
-    columns = (
-        "e.event_id, n.customer_id, e.system, e.source_id, e.channel, e.type, e.occurred_at, e.recorded_at, "
-        "e.recorded_assumed, e.amount, e.url, e.properties, e.is_bot OR b.event_id IS NOT NULL AS is_bot"
-    )
-    connection.execute(
-        f"""CREATE VIEW published_events AS
-        WITH kept AS (
-            FROM staged.events ANTI JOIN repeated_events USING (event_id)
-            UNION ALL
-            (FROM staged.events SEMI JOIN repeated_events USING (event_id) QUALIFY row_number() OVER ({first}) = 1)
-        )
-        SELECT {columns}
-        FROM kept e JOIN node_now n USING (system, source_id) LEFT JOIN bot_events b ON b.event_id = e.event_id"""
     )
     connection.execute(
         """CREATE TABLE contracts AS

@@ -69,8 +69,15 @@ def _event_facts(settings: Settings) -> str:
     local = f"(e.occurred_at AT TIME ZONE '{settings.timezone}')"
     return f"""
 CREATE TABLE event_facts AS
+WITH twins AS (
+    SELECT d.event_id, n.node AS twin
+    FROM events d JOIN events k ON k.event_id = d.duplicate_of
+    JOIN nodes n ON n.system = k.system AND n.source_id = k.source_id
+    WHERE d.duplicate_of IS NOT NULL
+)
 SELECT *, {" OR ".join(intents) or "false"} AS intent FROM (
 SELECT n.node, epoch_us(e.occurred_at) AS occurred, epoch_us(e.recorded_at) AS recorded,
+       t.twin, CASE WHEN e.is_bot THEN epoch_us(e.bot_since) END AS bot_since,
        e.type NOT IN ({passive}) AS active, e.type,
        lower(rtrim(regexp_replace(split_part(split_part(e.url, '#', 1), '?', 1), '^[a-z]+://[^/]*', ''), '/')) AS topic,
        -- Hundredths as whole numbers: their sum does not depend on the order of addition.
@@ -79,11 +86,30 @@ SELECT n.node, epoch_us(e.occurred_at) AS occurred, epoch_us(e.recorded_at) AS r
        isodow({local}) >= 6 AS weekend,
        isodow({local}) < 6 AND hour({local}) BETWEEN 9 AND 17 AS working_hours
        {"".join(f", {flag}" for flag in flags)}
-FROM events e JOIN nodes n USING (system, source_id)
-WHERE NOT e.is_bot
+FROM events e JOIN nodes n USING (system, source_id) LEFT JOIN twins t ON t.event_id = e.event_id
+-- What was known for a machine's from the beginning never counted, nor what its record's other event tells already.
+WHERE NOT (e.is_bot AND coalesce(e.bot_since, e.recorded_at) <= e.recorded_at) AND t.twin IS DISTINCT FROM n.node
 )
 ORDER BY node, occurred
 """
+
+
+def counted_events_sql(owned: str, window: int, same_owner: str) -> str:
+    """SQL that joins `event_facts` e to nodes that somebody owned at a moment, for events that counted then.
+
+    An event counts at t if it occurred and was recorded before t and within the window, was not yet known to be a
+    machine's, and its owner does not own, at t, the event of another system that tells of the same.
+
+    Args:
+        owned: the table of owned nodes, with the columns `node` and `at_us`, the moment in microseconds.
+        window: how far back events are read, in microseconds.
+        same_owner: SQL for whether the row `twin` of `owned` belongs to the same owner and moment as its row `own`.
+    """
+    return f"""FROM {owned} own
+JOIN event_facts e ON e.node = own.node AND e.occurred < own.at_us AND e.recorded < own.at_us
+    AND e.occurred >= own.at_us - {window} AND (e.bot_since IS NULL OR e.bot_since >= own.at_us)
+LEFT JOIN {owned} twin ON twin.node = e.twin AND {same_owner}
+WHERE twin.node IS NULL"""
 
 
 # What is read out of another field wins as that field does.

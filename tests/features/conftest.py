@@ -135,6 +135,15 @@ def make_world(seed: int, people: int = 25, days: int = 60) -> World:
                 "amount": round(rng.random() * 100, 2) if kind == "purchase" else None,
             }
         )
+    for event in world["events"]:
+        if event["is_bot"]:
+            # What a machine did is found out at once, or hours later.
+            event["bot_since"] = event["recorded_at"] + timedelta(hours=rng.choice([0, 0, 300]))
+        elif rng.random() < 0.2:
+            # Another system tells of the same, on any record: whoever owns both has one event.
+            twin = rng.choice(world["events"])
+            if twin["recorded_at"] < event["recorded_at"]:
+                event["duplicate_of"] = twin["event_id"]
     values: dict[str, list[Any]] = {
         "industry": ["it", "food", "", None],
         "employees": ["10", "2,000", "many"],

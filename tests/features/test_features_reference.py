@@ -30,6 +30,17 @@ def visible(world, table, customer, at, times):
     ]
 
 
+def counted(world, customer, at):
+    """The events that counted at a moment: no machine's as far as known then, and no happening twice."""
+    nodes = owned(world, customer, at)
+    where = {event["event_id"]: (event["system"], event["source_id"]) for event in world["events"]}
+    return [
+        event
+        for event in visible(world, "events", customer, at, ("occurred_at", "recorded_at"))
+        if not (event["is_bot"] and event["bot_since"] < at) and where.get(event.get("duplicate_of")) not in nodes
+    ]
+
+
 def surviving(rows, field, order):
     found = [row for row in rows if row["field"] == field and (row["value"] or "").strip()]
     if not found:
@@ -57,8 +68,8 @@ def company(world, customer, at, account):
     events = [
         event
         for other in colleagues
-        for event in visible(world, "events", other, at, ("occurred_at", "recorded_at"))
-        if not event["is_bot"] and event["type"] not in PASSIVE and event["occurred_at"] >= at - timedelta(days=30)
+        for event in counted(world, other, at)
+        if event["type"] not in PASSIVE and event["occurred_at"] >= at - timedelta(days=30)
     ]
     lost = {
         deal for one in (customer, *colleagues) for deal, outcome in deals(world, one, at).items() if outcome == "lost"
@@ -105,8 +116,7 @@ def contracts(world, customer, at):
 
 
 def reference(world, customer, at):
-    events = visible(world, "events", customer, at, ("occurred_at", "recorded_at"))
-    events = [event for event in events if not event["is_bot"]]
+    events = counted(world, customer, at)
     active = [event for event in events if event["type"] not in PASSIVE]
 
     def within(rows, days):
