@@ -34,11 +34,24 @@ class SimulationSettings(Frozen):
     locale: Literal["ja", "en"] = "ja"
 
 
+class ProofSettings(Frozen):
+    """Events that say whether a value is right. A refuted value wins over none; among the others systems decide."""
+
+    verified_by: tuple[str, ...] = Field((), description="Types of events that confirm it, for example `email_click`.")
+    refuted_by: tuple[str, ...] = Field((), description="Types of events that refute it, for example `email_bounced`.")
+    before_systems: bool = Field(
+        False, description="A verified value wins over those of better systems; else only over others of its system."
+    )
+
+
 class SurvivorshipSettings(Frozen):
     """Which system wins a field: the order of systems, best first; within a system the newest value wins."""
 
     default: tuple[str, ...] = ()
     fields: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    proofs: dict[str, ProofSettings] = Field(
+        default_factory=dict, description="By field: which events verify or refute its values."
+    )
 
 
 class SimilarSettings(Frozen):

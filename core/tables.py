@@ -240,6 +240,19 @@ ATTRIBUTES = TableSpec(
     },
     ("system", "source_id", "field", "occurred_at", "recorded_at", "value"),
 )
+PROOFS = TableSpec(
+    "proofs",
+    "since recorded_at a value of a field is verified or refuted, by an event of this record; until the next row",
+    {
+        **_RECORD,
+        "field": _text(),
+        "value": _text(),
+        "verified": _FLAG,
+        "occurred_at": _MOMENT,
+        "recorded_at": _MOMENT,
+    },
+    ("field", "value", "recorded_at"),
+)
 ACCOUNTS = TableSpec(
     "accounts",
     "a company",
@@ -437,6 +450,7 @@ TABLES: dict[str, TableSpec] = {
         IDENTITY_LINKS,
         IDENTITY_PAIRS,
         ATTRIBUTES,
+        PROOFS,
         ACCOUNTS,
         EVENTS,
         DEALS,

@@ -35,7 +35,7 @@ _NAMED_IN_PAIR = " OR ".join(
 )
 _CONDITIONS = {
     **dict.fromkeys(("customers", "lifecycle"), THEIR_ID),
-    **dict.fromkeys(("identities", "attributes", "events", "deal_people", "consents"), THEIR_ROW),
+    **dict.fromkeys(("identities", "attributes", "proofs", "events", "deal_people", "consents"), THEIR_ROW),
     **dict.fromkeys(("identity_links", "identity_pairs"), _NAMED_IN_PAIR),
     "identity_changes": "old_id IN (FROM forgotten_ids) OR new_id IN (FROM forgotten_ids)",
     "deals": "deal_id IN (FROM forgotten_deals)",

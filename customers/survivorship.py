@@ -1,4 +1,7 @@
-"""Which value wins a field of a person: the configured order of systems, then the newest; blank never wins."""
+"""Which value wins a field of a person: nothing refuted, then by the order of systems, verified first, then the newest.
+
+Blank never wins. `features.facts` says the same of every moment.
+"""
 
 import duckdb
 import pyarrow as pa
@@ -28,17 +31,39 @@ def system_order(settings: Settings) -> pa.Table:
 def build_golden_fields(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
     """Make `golden_fields` (customer_id, field, value), one row for each field that has a value today."""
     connection.register("system_order", system_order(settings))
-    listed = ", ".join(f"'{field}'" for field in GOLDEN_FIELDS)
     connection.execute(
         f"""CREATE TABLE golden_fields AS
-        SELECT customer_id, field,
-               arg_min(value, (coalesce(place, {_LAST_PLACE}), -epoch_us(occurred_at), -epoch_us(recorded_at),
-                               system, source_id, value)) AS value
-        FROM attributes LEFT JOIN system_order USING (field, system)
-        WHERE value IS NOT NULL AND field IN ({listed})
-        GROUP BY customer_id, field"""
+        SELECT customer_id, field, arg_min(value, {RANKING}) AS value
+        FROM ({ranked_values_sql(settings)}) GROUP BY customer_id, field"""
     )
     connection.unregister("system_order")
+
+
+# What is known of a value, the least of which wins; the last parts only choose where nothing speaks for either.
+RANKING = """{'refuted': refuted, 'before': before, 'place': place, 'unverified': NOT verified,
+    'age': -epoch_us(occurred_at), 'known_age': -epoch_us(recorded_at), 'system': system, 'source_id': source_id,
+    'value': value, 'occurred_at': occurred_at, 'recorded_at': recorded_at}"""
+
+
+def ranked_values_sql(settings: Settings) -> str:
+    """SQL for every value of a person's fields with what decides between them; needs `system_order`.
+
+    To the columns of `attributes` come `refuted` and `verified` (by the last of its `proofs`), `place` (of its system)
+    and `before` (0 where being verified goes before the order of systems, and it is).
+    """
+    listed = ", ".join(f"'{field}'" for field in GOLDEN_FIELDS)
+    ahead = [field for field, rule in settings.survivorship.proofs.items() if rule.before_systems]
+    goes_before = f"a.field IN ({', '.join(map(repr, ahead))})" if ahead else "false"
+    return f"""
+        SELECT a.*, coalesce(NOT p.verified, false) AS refuted, coalesce(p.verified, false) AS verified,
+               CASE WHEN {goes_before} AND coalesce(p.verified, false) THEN 0 ELSE 1 END AS before,
+               coalesce(o.place, {_LAST_PLACE}) AS place
+        FROM attributes a
+        LEFT JOIN system_order o ON o.field = a.field AND o.system = a.system
+        LEFT JOIN (
+            SELECT field, value, arg_max(verified, recorded_at) AS verified FROM proofs GROUP BY field, value
+        ) p ON p.field = a.field AND p.value = a.value
+        WHERE a.value IS NOT NULL AND a.field IN ({listed})"""
 
 
 def build_customers(connection: duckdb.DuckDBPyConnection) -> None:

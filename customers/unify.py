@@ -40,6 +40,7 @@ from customers.mapping.functions import define_function, define_functions
 from customers.mapping.moments import define_moments
 from customers.memory import Memory
 from customers.profiles import build_profiles
+from customers.proofs import build_proofs
 from customers.publish import write_tables
 from customers.reading import Reader
 from customers.record_states import build_record_states
@@ -155,6 +156,7 @@ def _unify(settings: Settings, workspace: Workspace, run: str, progress: Progres
             build_deals(connection)
             build_consents(connection)
             build_consent_now(connection, settings)
+            build_proofs(connection, settings)
             build_golden_fields(connection, settings)
             build_customers(connection)
             build_lifecycle(connection, settings.lifecycle.stages)
@@ -216,6 +218,11 @@ def _refuse_unknown_fields(settings: Settings) -> None:
         for source in settings.sources
         if source.people
         for name in source.people.fields
+        if name not in GOLDEN_FIELDS
+    ]
+    faults += [
+        Fault("survivorship", f"proofs.{name} is no field of a person")
+        for name in settings.survivorship.proofs
         if name not in GOLDEN_FIELDS
     ]
     faults += [

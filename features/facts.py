@@ -119,8 +119,9 @@ _READ_FROM = {"mail_kind": "email"}
 def _attribute_facts(settings: Settings, features: Sequence[Feature]) -> list[str]:
     """Values of people's fields, each with its strength: of the visible values of a field the strongest one wins.
 
-    Strength follows the configured order of systems, then recency, so it is the same whatever the as-of; only
-    visibility depends on that. Blank values are left out: they never win.
+    Strength follows what was proved of a value, the configured order of systems, then recency. A value has a row for
+    each time in which the same was known of it (`since`, `until`), so that strength is the same whatever the as-of and
+    only visibility depends on that. Blank values are left out: they never win.
     """
     fields = dict.fromkeys([*PERSON_FIELDS, *(feature.source for feature in features if feature.source is not None)])
     survivorship = settings.survivorship
@@ -131,26 +132,56 @@ def _attribute_facts(settings: Settings, features: Sequence[Feature]) -> list[st
     ]
     # A line that matches nothing keeps VALUES from being empty.
     values = ", ".join(["('', '', 0)", *ranks])
-    numbered = ", ".join(f"({_text(field)}, {number})" for number, field in enumerate(fields))
+    ahead = [field for field, rule in survivorship.proofs.items() if rule.before_systems]
+    numbered = ", ".join(
+        f"({_text(field)}, {number}, {_text(proved := _READ_FROM.get(field, field))}, {str(proved in ahead).lower()})"
+        for number, field in enumerate(fields)
+    )
     return [
         f"CREATE TABLE source_ranks AS SELECT * FROM (VALUES {values}) AS t(field, system, source_rank)",
-        f"CREATE TABLE field_numbers AS SELECT * FROM (VALUES {numbered}) AS t(field, field_number)",
+        f"CREATE TABLE field_numbers AS SELECT * FROM (VALUES {numbered}) AS t(field, field_number, proved, ahead)",
+        _VALUE_PERIODS,
         """
 CREATE TABLE attribute_facts AS
-SELECT n.node, a.field, f.field_number, trim(a.value) AS value,
-       epoch_us(a.occurred_at) AS occurred, epoch_us(a.recorded_at) AS recorded,
+WITH stated AS (
+    SELECT a.*, f.field_number, f.proved, f.ahead FROM attributes a JOIN field_numbers f USING (field)
+    WHERE trim(coalesce(a.value, '')) <> ''
+),
+-- Whether a mailbox is a company's is read from the address: what is proved of that holds for both.
+proved AS (
+    SELECT s.*, CASE WHEN s.proved = s.field THEN s.value ELSE o.value END AS proved_value
+    FROM stated s
+    LEFT JOIN attributes o ON s.proved <> s.field AND o.system = s.system AND o.source_id = s.source_id
+        AND o.field = s.proved AND o.occurred_at = s.occurred_at AND o.recorded_at = s.recorded_at
+)
+SELECT n.node, a.field, a.field_number, trim(a.value) AS value,
+       epoch_us(a.occurred_at) AS occurred, epoch_us(a.recorded_at) AS recorded, p.since, p.until,
        row_number() OVER (
            PARTITION BY a.field
-           ORDER BY coalesce(r.source_rank, -1000000), a.occurred_at, a.recorded_at, a.system, a.source_id, a.value
+           ORDER BY coalesce(p.verified, true), a.ahead AND coalesce(p.verified, false),
+               coalesce(r.source_rank, -1000000), coalesce(p.verified, false), a.occurred_at, a.recorded_at,
+               a.system DESC, a.source_id DESC, a.value DESC
        ) AS strength
-FROM attributes a
+FROM proved a
 JOIN nodes n USING (system, source_id)
-JOIN field_numbers f USING (field)
 LEFT JOIN source_ranks r ON r.field = a.field AND r.system = a.system
-WHERE trim(coalesce(a.value, '')) <> ''
+LEFT JOIN value_periods p ON p.field = a.proved AND p.value = a.proved_value
 ORDER BY n.node, a.field, strength
 """,
     ]
+
+
+# What was known of a value in which time: nothing (blank), then what its proofs say, one after the other.
+_VALUE_PERIODS = """
+CREATE TABLE value_periods AS
+WITH changes AS (
+    SELECT field, value, verified, epoch_us(recorded_at) AS since FROM proofs
+    UNION ALL SELECT DISTINCT field, value, NULL::BOOLEAN, NULL::BIGINT FROM proofs
+)
+SELECT field, value, verified, since,
+       lead(since) OVER (PARTITION BY field, value ORDER BY since NULLS FIRST) AS until
+FROM changes
+"""
 
 
 def _text(value: str | Path) -> str:

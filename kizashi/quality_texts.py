@@ -68,6 +68,14 @@ QUALITY_TEXTS: dict[str, Label] = {
         en="Of the people for whom several systems hold a value. Won: whose value stands in the golden record.",
     ),
     "conflicts": Label(ja="食い違い", en="conflicts"),
+    "conflicts_written": Label(
+        ja="{people:,} 人の食い違い {count:,} 件を {path} に書き出しました。個人データを含みます。",
+        en="{count:,} conflicts about {people:,} people are in {path}. The list holds personal data.",
+    ),
+    "conflicts_left_out": Label(
+        ja="プロファイリングを拒否した人の食い違い {count:,} 件は含めていません。",
+        en="{count:,} conflicts are left out: the people refused profiling.",
+    ),
     "compared": Label(ja="比較した人", en="compared"),
     "systems": Label(ja="システム", en="systems"),
     "people": Label(ja="人", en="people"),
