@@ -16,6 +16,18 @@ CONFLICT_COLUMNS = (
     "reason",
     *(f"{side}_{part}" for side in ("kept", "lost") for part in ("system", "id", "value", "valid_from", "known_from")),
 )
+# The ranking by names, and what is told of a value beside it.
+_RANKED = (
+    "{"
+    + ", ".join(
+        f"'{name}': {part}"
+        for name, part in (
+            *zip(("standing", "age", "known_age", "system", "source_id", "value"), RANKING, strict=True),
+            *((name, name) for name in ("refuted", "verified", "ahead", "place", "occurred_at", "recorded_at")),
+        )
+    )
+    + "}"
+)
 _READ_AT_ONCE = 10_000
 
 
@@ -58,7 +70,7 @@ def field_conflicts(settings: Settings, workspace: Workspace, fields: Sequence[s
 def _find_conflicts(connection: duckdb.DuckDBPyConnection, settings: Settings, fields: Sequence[str]) -> None:
     connection.execute(
         f"""CREATE TABLE ranked AS
-        SELECT customer_id, field, {RANKING} AS rank
+        SELECT customer_id, field, {_RANKED} AS rank
         FROM ({ranked_values_sql(settings)}) WHERE list_contains($fields, field)""",
         {"fields": list(fields)},
     )
@@ -83,9 +95,9 @@ def _find_conflicts(connection: duckdb.DuckDBPyConnection, settings: Settings, f
         )
         SELECT customer_id, field, kept, lost,
                CASE WHEN lost.refuted AND NOT kept.refuted THEN 'refuted'
-                    WHEN kept.before < lost.before THEN 'verified'
+                    WHEN kept.ahead AND NOT lost.ahead THEN 'verified'
                     WHEN kept.place < lost.place THEN 'system'
-                    WHEN kept.unverified < lost.unverified THEN 'verified'
+                    WHEN kept.verified AND NOT lost.verified THEN 'verified'
                     WHEN (kept.occurred_at, kept.recorded_at) > (lost.occurred_at, lost.recorded_at) THEN 'newer'
                     ELSE 'order' END AS reason,
                c.consent_profiling AS allowed

@@ -33,37 +33,43 @@ def build_golden_fields(connection: duckdb.DuckDBPyConnection, settings: Setting
     connection.register("system_order", system_order(settings))
     connection.execute(
         f"""CREATE TABLE golden_fields AS
-        SELECT customer_id, field, arg_min(value, {RANKING}) AS value
+        SELECT customer_id, field, arg_min(value, ({", ".join(RANKING)})) AS value
         FROM ({ranked_values_sql(settings)}) GROUP BY customer_id, field"""
     )
     connection.unregister("system_order")
 
 
-# What is known of a value, the least of which wins; the last parts only choose where nothing speaks for either.
-RANKING = """{'refuted': refuted, 'before': before, 'place': place, 'unverified': NOT verified,
-    'age': -epoch_us(occurred_at), 'known_age': -epoch_us(recorded_at), 'system': system, 'source_id': source_id,
-    'value': value, 'occurred_at': occurred_at, 'recorded_at': recorded_at}"""
+# The least wins; the last columns only choose where nothing speaks for either.
+RANKING = ("standing", "-epoch_us(occurred_at)", "-epoch_us(recorded_at)", "system", "source_id", "value")
 
 
 def ranked_values_sql(settings: Settings) -> str:
     """SQL for every value of a person's fields with what decides between them; needs `system_order`.
 
-    To the columns of `attributes` come `refuted` and `verified` (by the last of its `proofs`), `place` (of its system)
-    and `before` (0 where being verified goes before the order of systems, and it is).
+    To the columns of `attributes` come `refuted` and `verified` (by the last of its `proofs`), `place` (of its system),
+    `ahead` (verified, where that goes before the order of systems) and `standing`, these in one number.
     """
     listed = ", ".join(f"'{field}'" for field in GOLDEN_FIELDS)
-    ahead = [field for field, rule in settings.survivorship.proofs.items() if rule.before_systems]
-    goes_before = f"a.field IN ({', '.join(map(repr, ahead))})" if ahead else "false"
-    return f"""
-        SELECT a.*, coalesce(NOT p.verified, false) AS refuted, coalesce(p.verified, false) AS verified,
-               CASE WHEN {goes_before} AND coalesce(p.verified, false) THEN 0 ELSE 1 END AS before,
-               coalesce(o.place, {_LAST_PLACE}) AS place
-        FROM attributes a
-        LEFT JOIN system_order o ON o.field = a.field AND o.system = a.system
-        LEFT JOIN (
+    proofs = settings.survivorship.proofs
+    told = ", false AS refuted, false AS verified"
+    joined = ""
+    if proofs:
+        told = ", coalesce(NOT p.verified, false) AS refuted, coalesce(p.verified, false) AS verified"
+        joined = """LEFT JOIN (
             SELECT field, value, arg_max(verified, recorded_at) AS verified FROM proofs GROUP BY field, value
-        ) p ON p.field = a.field AND p.value = a.value
-        WHERE a.value IS NOT NULL AND a.field IN ({listed})"""
+        ) p ON p.field = a.field AND p.value = a.value"""
+    ahead = ", ".join(f"'{field}'" for field, rule in proofs.items() if rule.before_systems) or "NULL"
+    return f"""
+        SELECT *, {4 * _LAST_PLACE} * refuted::BIGINT + {2 * _LAST_PLACE} * (NOT ahead)::BIGINT + 2 * place
+               + (NOT verified)::BIGINT AS standing
+        FROM (
+            SELECT *, verified AND coalesce(field IN ({ahead}), false) AS ahead
+            FROM (
+                SELECT a.*{told}, coalesce(o.place, {_LAST_PLACE - 1}) AS place
+                FROM attributes a LEFT JOIN system_order o ON o.field = a.field AND o.system = a.system {joined}
+                WHERE a.value IS NOT NULL AND a.field IN ({listed})
+            )
+        )"""
 
 
 def build_customers(connection: duckdb.DuckDBPyConnection) -> None:
