@@ -329,6 +329,11 @@ class SourceSettings(Frozen):
         description="strptime pattern for times that are not ISO 8601, or `epoch_seconds`, or `epoch_milliseconds`.",
     )
     delay_hours: float = Field(0, ge=0, description="Assumed time until a fact was recorded, where none is recorded.")
+    clock_skew_seconds: float = Field(
+        0,
+        ge=0,
+        description="How far the system's clock may run ahead: a time so little after the export is the export's.",
+    )
     exported_at: str | None = Field(None, description="When the export was taken; default: the run's as-of.")
     optional: bool = Field(False, description="A missing file is reported instead of refused.")
     blank: tuple[str, ...] = Field((), description="Texts that stand for an empty value, for example `null`.")

@@ -266,6 +266,7 @@ ACCOUNTS = TableSpec(
     },
     ("account_id",),
 )
+BOT_RULES = ("told", "agent", "honeypot", "burst", "unopened", "undelayed")
 EVENTS = TableSpec(
     "events",
     "something a person did, or that was done to them",
@@ -283,7 +284,7 @@ EVENTS = TableSpec(
         # Known to be no person's, since when and by which rule.
         "is_bot": _FLAG,
         "bot_since": _OPTIONAL_MOMENT,
-        "bot_rule": _OPTIONAL_TEXT,
+        "bot_rule": ColumnSpec(TEXT, nullable=True, allowed=BOT_RULES),
         # Another system told it first; it counts for whoever does not own that event too.
         "duplicate_of": _OPTIONAL_TEXT,
     },
@@ -430,13 +431,15 @@ SOURCES = TableSpec(
 )
 SOURCE_DAYS = TableSpec(
     "source_days",
-    "what a section of a source told of a business day: facts as read, and events that repeat another one's id",
+    "what a section of a source told of a business day: facts as read, and of events those that repeat another one's "
+    "id and those recorded before they occurred",
     {
         "source": _text(),
         "section": _text(),
         "day": ColumnSpec(DAY),
         "facts": ColumnSpec(WHOLE),
         "repeated": ColumnSpec(WHOLE),
+        "early": ColumnSpec(WHOLE),
     },
     ("source", "section", "day"),
 )

@@ -73,4 +73,6 @@ def map_events(
         "user_agent": query.text("user_agent", section.user_agent),
     }
     insert_same(rows, "events", ["file", "line", *columns])
-    return columns
+    skew = f"INTERVAL {round(source.clock_skew_seconds * 1_000_000)} MICROSECONDS"
+    early = f"coalesce(m_recorded_at < {occurred} - {skew}, false)" if section.recorded_at else "false"
+    return {**columns, "early": early}

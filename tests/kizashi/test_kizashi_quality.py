@@ -70,7 +70,9 @@ def hostile(publish_tables: Callable[..., Workspace]) -> QualityReport:
             {"source": "s", "file": HOSTILE, "rows": 2, "published": 1, "quarantined": 1, "forgotten": 0,
              "unused_columns": HOSTILE, "fingerprint": "f"}
         ],
-        source_days=[{"source": "s", "section": "events", "day": date(2025, 5, 1), "facts": 1, "repeated": 0}],
+        source_days=[
+            {"source": "s", "section": "events", "day": date(2025, 5, 1), "facts": 1, "repeated": 0, "early": 0}
+        ],
         quarantine=[
             {"source": "s", "file": HOSTILE, "line": 2, "section": "events", "reason": HOSTILE, "raw": "secret"}
         ],
