@@ -52,7 +52,8 @@ class BotSettings(Frozen):
     )
     user_agents: tuple[str, ...] = Field(
         (
-            "*bot*",
+            "*bot/*",
+            "*bot;*",
             "*crawler*",
             "*spider*",
             "*scanner*",

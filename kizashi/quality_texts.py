@@ -120,10 +120,11 @@ QUALITY_TEXTS: dict[str, Label] = {
     "events": Label(ja="イベント", en="Events"),
     "events_say": Label(
         ja="採用 {events:,} 件(うちボット {bots:,} 件、{share})。同じ ID の重複を除いたもの {repeated:,} 件、"
-        "別のシステムと同じ出来事 {told_twice:,} 件、ありえない時刻で隔離 {future:,} 行、発生より前に記録 {early:,} 件。",
+        "別のシステムと同じ出来事 {told_twice:,} 件、ありえない時刻で隔離 {future:,} 行、"
+        "発生より前に記録 {early:,} 件。",
         en="{events:,} published, {bots:,} of them by bots ({share}). {repeated:,} copies were left out, "
-        "{told_twice:,} tell what another system told before; {future:,} rows were set aside for a time that cannot be, "
-        "{early:,} events were recorded before they occurred.",
+        "{told_twice:,} tell what another system told before; {future:,} rows were set aside for a time that cannot "
+        "be, {early:,} events were recorded before they occurred.",
     ),
     "bot_rules": Label(ja="ボットと判断した理由", en="Why events are taken for bots'"),
     "later": Label(ja="後から判明", en="found out later"),

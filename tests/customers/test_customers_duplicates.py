@@ -1,7 +1,8 @@
 """A happening that two systems tell of counts once, whatever arrives when and whoever is whom since when."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -9,10 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.erasure import ForgottenPerson
 from core.event_settings import DuplicateSettings
+from core.settings import Settings
 from core.source_settings import SourceSettings
-from core.storage import connect_duckdb
+from core.storage import Workspace, connect_duckdb
 from customers.duplicates import mark_duplicates
+from customers.erasure import erase_from_tables
 from customers.events import keep_first_copies
 from customers.mapping.sections import create_staging
 from tests.customers.conftest import Company, at
@@ -201,3 +205,33 @@ def test_no_system_loses_an_event_to_itself_and_each_mark_has_its_reasons(
         known = [START + timedelta(hours=hour, seconds=second)]
         known += [START + timedelta(hours=joined[place]) for place in ((system, node), (other, there))]
         assert since == max(known)
+
+
+def test_nothing_of_somebody_who_is_forgotten_stays_at_the_event_of_another(
+    publish_tables: Callable[..., Workspace], tmp_path: Path
+) -> None:
+    moment = datetime(2025, 1, 1, tzinfo=UTC)
+    one, other = ({"customer_id": f"c_{n}", "system": "ma", "source_id": str(n)} for n in (1, 2))
+    happened = {"channel": "web", "type": "t", "occurred_at": moment, "recorded_at": moment, "recorded_assumed": False}
+    happened |= {"is_bot": False}
+    value = {"field": "phone", "value": "+81312345678", "verified": True, "occurred_at": moment}
+    link = {"rule": "record", "probability": 1.0, "linked_at": moment, "run": "r"}
+    workspace = publish_tables(
+        identities=[{**one, **link}, {**other, **link}],
+        events=[
+            {**one, **happened, "event_id": "ma:1"},
+            # They were one person for a time.
+            {**other, **happened, "event_id": "cep:1", "duplicate_of": "ma:1"},
+            {**other, **happened, "event_id": "ma:2"},
+            {**other, **happened, "event_id": "cep:2", "duplicate_of": "ma:2"},
+        ],
+        proofs=[
+            {**one, **value, "recorded_at": moment},
+            {**other, **value, "verified": False, "recorded_at": moment + timedelta(days=1)},
+        ],
+    )
+    settings = Settings.model_validate({"name": "test", "home": tmp_path / "home", "sources": [told_by("ma")]})
+    erase_from_tables(settings, workspace, ForgottenPerson(("c_1",), (("ma", "1"),)))
+    events = workspace.read_table("events").to_pylist()
+    assert {row["event_id"]: row["duplicate_of"] for row in events} == {"cep:1": None, "ma:2": None, "cep:2": "ma:2"}
+    assert [row["customer_id"] for row in workspace.read_table("proofs").to_pylist()] == ["c_2"]
