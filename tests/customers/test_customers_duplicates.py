@@ -18,7 +18,7 @@ from core.storage import Workspace, connect_duckdb
 from customers.duplicates import mark_duplicates
 from customers.erasure import erase_from_tables
 from customers.events import keep_first_copies
-from customers.mapping.sections import create_staging
+from customers.mapping.sections import STAGING
 from tests.customers.conftest import Company, at
 
 SYSTEMS = ("ma", "cep", "web")
@@ -140,7 +140,8 @@ def marked(
 ) -> dict[str, tuple[str, datetime]]:
     """What is marked of (name, system, node, second, hour of record); nodes join person p at their hour, or never."""
     with connect_duckdb(threads=1) as connection:
-        create_staging(connection)
+        connection.execute("CREATE SCHEMA staged")
+        connection.execute(f"CREATE TABLE staged.events ({STAGING['events']})")
         connection.execute(
             "CREATE TABLE identities (system VARCHAR, source_id VARCHAR, customer_id VARCHAR, linked_at TIMESTAMPTZ, "
             "ended_at TIMESTAMPTZ)"
