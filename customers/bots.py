@@ -19,7 +19,7 @@ def mark_bots(connection: duckdb.DuckDBPyConnection, rules: BotSettings) -> None
     Each mark counts from the record of the last event that it needs on: before, the event is believed to be a person's,
     and nothing recorded later changes what was believed then.
     """
-    _find_mail_events(connection, rules)
+    _find_mail_events(connection)
     seconds = f"INTERVAL {round(rules.burst_seconds * 1_000_000)} MICROSECONDS"
     _find_crowds(connection, rules, seconds)
     marks = [
@@ -36,7 +36,7 @@ def mark_bots(connection: duckdb.DuckDBPyConnection, rules: BotSettings) -> None
     if rules.honeypots:
         marks += _honeypot_marks(rules, seconds)
     if rules.unopened_links is not None:
-        marks.append(_unopened_marks(rules.unopened_links, seconds))
+        marks.append(_unopened_marks(rules, rules.unopened_links, seconds))
     if rules.delivery_seconds is not None:
         marks.append(_undelayed_marks(rules, rules.delivery_seconds))
     connection.execute(
@@ -51,16 +51,20 @@ def _matches(column: str, patterns: tuple[str, ...]) -> str:
     return " OR ".join(f"lower({column}) GLOB {literal(pattern.lower())}" for pattern in patterns) or "false"
 
 
-def _mail(rules: BotSettings) -> str:
+def _mail(rules: BotSettings, properties: str) -> str:
     """SQL for the mail that an event is about, blank where it does not say."""
-    found = [f"""json_extract_string(properties, {literal(f'$."{name}"')})""" for name in rules.mail_properties]
-    return f"coalesce({', '.join([*found, 'NULL'])})"
+    if not rules.mail_properties:
+        return "NULL::VARCHAR"
+    # One reading of the text for all of them.
+    paths = ", ".join(literal(f'$."{name}"') for name in rules.mail_properties)
+    told = f"json_extract_string({properties}, [{paths}])"
+    return f"coalesce({', '.join(f'{told}[{place + 1}]' for place in range(len(rules.mail_properties)))})"
 
 
-def _find_mail_events(connection: duckdb.DuckDBPyConnection, rules: BotSettings) -> None:
+def _find_mail_events(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
-        f"""CREATE TABLE mail_events AS
-        SELECT event_id, system, source_id, type, {_mail(rules)} AS mail, coalesce(url, properties, event_id) AS link,
+        """CREATE TABLE mail_events AS
+        SELECT event_id, system, source_id, type, properties, coalesce(url, properties, event_id) AS link,
                occurred_at, recorded_at
         FROM kept_events WHERE type IN ('email_open', 'email_click')"""
     )
@@ -75,7 +79,7 @@ def _find_crowds(connection: duckdb.DuckDBPyConnection, rules: BotSettings, seco
                    OR occurred_at - lag(occurred_at) OVER near <= {seconds} AS has_neighbour
             FROM mail_events WHERE type = 'email_click'
             WINDOW near AS (PARTITION BY system, source_id ORDER BY occurred_at, event_id)
-        ), crowded AS (FROM marked WHERE has_neighbour)
+        ), crowded AS (SELECT *, {_mail(rules, "properties")} AS mail FROM marked WHERE has_neighbour)
         SELECT a.event_id, a.system, a.source_id, a.mail, a.occurred_at, a.recorded_at, b.link,
                a.mail = b.mail AS same_mail, min(b.recorded_at) AS told_at
         FROM crowded a JOIN crowded b ON a.system = b.system AND a.source_id = b.source_id
@@ -106,7 +110,7 @@ def _honeypot_marks(rules: BotSettings, seconds: str) -> list[str]:
     ]
 
 
-def _unopened_marks(links: int, seconds: str) -> str:
+def _unopened_marks(rules: BotSettings, links: int, seconds: str) -> str:
     return f"""
         SELECT c.event_id, c.since, 'unopened'
         FROM (
@@ -121,17 +125,17 @@ def _unopened_marks(links: int, seconds: str) -> str:
         ) t ON t.source = split_part(c.event_id, ':', 1) AND t.told_from <= c.since
         WHERE NOT EXISTS (
             FROM mail_events o WHERE o.type = 'email_open' AND o.system = c.system AND o.source_id = c.source_id
-                AND o.mail = c.mail AND o.recorded_at <= c.since AND o.occurred_at <= c.occurred_at + {seconds})"""
+                AND {_mail(rules, "o.properties")} = c.mail AND o.recorded_at <= c.since
+                AND o.occurred_at <= c.occurred_at + {seconds})"""
 
 
 def _undelayed_marks(rules: BotSettings, seconds: float) -> str:
     return f"""
         SELECT m.event_id, greatest(m.recorded_at, min(d.recorded_at)), 'undelayed'
-        FROM mail_events m JOIN (
-            SELECT system, source_id, {_mail(rules)} AS mail, occurred_at, recorded_at
-            FROM kept_events WHERE type = 'email_delivered'
-        ) d USING (system, source_id, mail)
+        FROM mail_events m
+        JOIN (FROM kept_events WHERE type = 'email_delivered') d USING (system, source_id)
         WHERE m.occurred_at BETWEEN d.occurred_at
                             AND d.occurred_at + INTERVAL {round(seconds * 1_000_000)} MICROSECONDS
           AND NOT (epoch_us(m.occurred_at) % {_MINUTE} = 0 AND epoch_us(d.occurred_at) % {_MINUTE} = 0)
+          AND {_mail(rules, "m.properties")} = {_mail(rules, "d.properties")}
         GROUP BY m.event_id, m.recorded_at"""

@@ -109,19 +109,25 @@ def _find_shared_types(
 
 def _find_pairs(connection: duckdb.DuckDBPyConnection) -> None:
     """Make `event_pairs`: what might be one happening, the earlier recorded one first, and since when that is known."""
-    # Only people of whom two systems tell events of one type are of interest.
     connection.execute(
         f"""CREATE TEMP TABLE told_events AS
-        SELECT e.event_id, t.teller, i.customer_id, e.type, s.width, epoch_us(e.occurred_at) AS occurred,
+        WITH told AS (
+            SELECT e.*, t.teller, s.width
+            FROM kept_events e JOIN shared_types s USING (type)
+            JOIN tellers t ON t.source = split_part(e.event_id, ':', 1)
+        ), twice AS (
+            -- Only people of whom two systems tell events of one type are of interest.
+            SELECT i.customer_id, n.type
+            FROM (SELECT DISTINCT system, source_id, type, teller FROM told) n
+            JOIN identities i USING (system, source_id)
+            GROUP BY i.customer_id, n.type HAVING min(n.teller) <> max(n.teller)
+        )
+        SELECT e.event_id, e.teller, i.customer_id, e.type, e.width, epoch_us(e.occurred_at) AS occurred,
                epoch_us(e.recorded_at) AS recorded, e.amount, {_SAME_PLACE} AS place,
                json_extract_string(e.properties, '$.asset') AS asset,
                epoch_us(i.linked_at) AS linked, epoch_us(i.ended_at) AS ended
-        FROM kept_events e
-        JOIN shared_types s USING (type)
-        JOIN tellers t ON t.source = split_part(e.event_id, ':', 1)
-        JOIN identities i USING (system, source_id)
-        QUALIFY min(t.teller) OVER (PARTITION BY i.customer_id, e.type)
-             <> max(t.teller) OVER (PARTITION BY i.customer_id, e.type)"""
+        FROM told e JOIN identities i USING (system, source_id)
+        SEMI JOIN twice USING (customer_id, type)"""
     )
     # Buckets as wide as the window: a counterpart lies in the same one or beside it.
     connection.execute(

@@ -8,13 +8,13 @@ def keep_first_copies(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         "CREATE TABLE repeated_events AS SELECT event_id FROM staged.events GROUP BY event_id HAVING count(*) > 1"
     )
+    ((repeated,),) = connection.execute("SELECT count(*) FROM repeated_events").fetchall()
     first = "PARTITION BY event_id ORDER BY recorded_at, occurred_at, file, line"
-    connection.execute(
-        f"""CREATE VIEW kept_events AS
-        FROM staged.events ANTI JOIN repeated_events USING (event_id)
+    kept = """FROM staged.events ANTI JOIN repeated_events USING (event_id)
         UNION ALL
         (FROM staged.events SEMI JOIN repeated_events USING (event_id) QUALIFY row_number() OVER ({first}) = 1)"""
-    )
+    # The view is read many times: without copies it should cost nothing.
+    connection.execute(f"CREATE VIEW kept_events AS {kept.format(first=first) if repeated else 'FROM staged.events'}")
 
 
 def attach_events(connection: duckdb.DuckDBPyConnection) -> None:
