@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from core.activation_settings import ActivationSettings
 from core.errors import ConfigurationError, Fault, raise_faults
+from core.event_settings import EventSettings
 from core.feature_settings import FeatureSettings
 from core.lifecycle_settings import LifecycleSettings
 from core.model_settings import GradeSettings, HotSettings, LeadSettings, ModelsSettings
@@ -33,11 +34,24 @@ class SimulationSettings(Frozen):
     locale: Literal["ja", "en"] = "ja"
 
 
+class ProofSettings(Frozen):
+    """Events that say whether a value is right. A refuted value wins over none; among the others systems decide."""
+
+    verified_by: tuple[str, ...] = Field((), description="Types of events that confirm it, for example `email_click`.")
+    refuted_by: tuple[str, ...] = Field((), description="Types of events that refute it, for example `email_bounced`.")
+    before_systems: bool = Field(
+        False, description="A verified value wins over those of better systems; else only over others of its system."
+    )
+
+
 class SurvivorshipSettings(Frozen):
     """Which system wins a field: the order of systems, best first; within a system the newest value wins."""
 
     default: tuple[str, ...] = ()
     fields: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    proofs: dict[str, ProofSettings] = Field(
+        default_factory=dict, description="By field: which events verify or refute its values."
+    )
 
 
 class SimilarSettings(Frozen):
@@ -95,6 +109,7 @@ class Settings(BaseSettings):
     identity: IdentitySettings = IdentitySettings()
     consent: ConsentSettings = ConsentSettings()
     lifecycle: LifecycleSettings = LifecycleSettings()
+    events: EventSettings = EventSettings()
     features: FeatureSettings = FeatureSettings()
     # Not a plain default: that would be laid under whatever the file names, and every company would get a lead model.
     models: ModelsSettings = Field(default_factory=lambda: ModelsSettings(lead=LeadSettings()))

@@ -200,7 +200,10 @@ class EventsSection(Section):
     occurred_at: ColumnRef
     recorded_at: ColumnRef | None = None
     amount: ColumnRef | None = None
-    is_bot: ColumnRef | None = None
+    is_bot: ColumnRef | None = Field(None, description="Whether the system itself takes it for a machine's.")
+    user_agent: ColumnRef | None = Field(
+        None, description="The program that made it; `events.bots.user_agents` says which are no person's."
+    )
     properties: dict[str, ColumnRef] = Field(default_factory=dict)
 
 
@@ -326,6 +329,11 @@ class SourceSettings(Frozen):
         description="strptime pattern for times that are not ISO 8601, or `epoch_seconds`, or `epoch_milliseconds`.",
     )
     delay_hours: float = Field(0, ge=0, description="Assumed time until a fact was recorded, where none is recorded.")
+    clock_skew_seconds: float = Field(
+        0,
+        ge=0,
+        description="How far the system's clock may run ahead: a time so little after the export is the export's.",
+    )
     exported_at: str | None = Field(None, description="When the export was taken; default: the run's as-of.")
     optional: bool = Field(False, description="A missing file is reported instead of refused.")
     blank: tuple[str, ...] = Field((), description="Texts that stand for an empty value, for example `null`.")

@@ -240,6 +240,19 @@ ATTRIBUTES = TableSpec(
     },
     ("system", "source_id", "field", "occurred_at", "recorded_at", "value"),
 )
+PROOFS = TableSpec(
+    "proofs",
+    "since recorded_at a value of a field is verified or refuted, by an event of this record; until the next row",
+    {
+        **_RECORD,
+        "field": _text(),
+        "value": _text(),
+        "verified": _FLAG,
+        "occurred_at": _MOMENT,
+        "recorded_at": _MOMENT,
+    },
+    ("field", "value", "recorded_at"),
+)
 ACCOUNTS = TableSpec(
     "accounts",
     "a company",
@@ -253,6 +266,7 @@ ACCOUNTS = TableSpec(
     },
     ("account_id",),
 )
+BOT_RULES = ("told", "agent", "honeypot", "burst", "unopened", "undelayed")
 EVENTS = TableSpec(
     "events",
     "something a person did, or that was done to them",
@@ -267,7 +281,12 @@ EVENTS = TableSpec(
         "amount": _OPTIONAL_NUMBER,
         "url": _OPTIONAL_TEXT,
         "properties": _OPTIONAL_TEXT,
+        # Known to be no person's, since when and by which rule.
         "is_bot": _FLAG,
+        "bot_since": _OPTIONAL_MOMENT,
+        "bot_rule": ColumnSpec(TEXT, nullable=True, allowed=BOT_RULES),
+        # Another system told it first; it counts for whoever does not own that event too.
+        "duplicate_of": _OPTIONAL_TEXT,
     },
     ("occurred_at", "event_id"),
 )
@@ -412,13 +431,15 @@ SOURCES = TableSpec(
 )
 SOURCE_DAYS = TableSpec(
     "source_days",
-    "what a section of a source told of a business day: facts as read, and events that repeat another one's id",
+    "what a section of a source told of a business day: facts as read, and of events those that repeat another one's "
+    "id and those recorded before they occurred",
     {
         "source": _text(),
         "section": _text(),
         "day": ColumnSpec(DAY),
         "facts": ColumnSpec(WHOLE),
         "repeated": ColumnSpec(WHOLE),
+        "early": ColumnSpec(WHOLE),
     },
     ("source", "section", "day"),
 )
@@ -432,6 +453,7 @@ TABLES: dict[str, TableSpec] = {
         IDENTITY_LINKS,
         IDENTITY_PAIRS,
         ATTRIBUTES,
+        PROOFS,
         ACCOUNTS,
         EVENTS,
         DEALS,

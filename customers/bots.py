@@ -1,43 +1,141 @@
-"""Clicks that no person made: security gateways follow every link of an e-mail at once."""
+"""Opens and clicks that no person made: security gateways follow the links of an e-mail before anybody reads it."""
 
 import duckdb
 
-BURST_SECONDS = 10
-DISTINCT_LINKS = 3
-RECORDED_TOGETHER_SECONDS = 600
+from core.event_settings import BotSettings
+from customers.connectors.raw import literal
+
+# Two times on the minute may be a minute's rounding: they say nothing about seconds.
+_MINUTE = 60_000_000
 
 
-def mark_bots(connection: duckdb.DuckDBPyConnection) -> None:
-    """Set `is_bot` in `staged.events` on bursts of clicks, and on the opens inside such a burst.
+def mark_bots(connection: duckdb.DuckDBPyConnection, rules: BotSettings) -> None:
+    """Make `bot_events` (event_id, since, rule) of `kept_events`: since when it is known that no person made an event.
 
-    A burst is three or more different links clicked by one record within ten seconds around an event. Only clicks that
-    were recorded about when the event was count, so that no row recorded later changes what was believed before.
+    `told`: its system says so. `agent`, `honeypot`: a program's name, a link that nobody sees, and what the record
+    clicked beside it. `burst`: many different links clicked by one record within seconds, and the opens among them.
+    `unopened`: several links of one mail of which no open is known. `undelayed`: right after the mail's delivery.
+
+    Each mark counts from the record of the last event that it needs on: before, the event is believed to be a person's,
+    and nothing recorded later changes what was believed then.
     """
-    connection.execute(
-        f"""CREATE TABLE burst_clicks AS
-        WITH clicks AS (
-            SELECT event_id, system, source_id, coalesce(url, properties, event_id) AS link, occurred_at, recorded_at
-            FROM staged.events WHERE type = 'email_click'
-        ), marked AS (
-            SELECT event_id, system, source_id, link, occurred_at, recorded_at,
-                   lead(occurred_at) OVER near - occurred_at < INTERVAL {BURST_SECONDS} SECONDS
-                   OR occurred_at - lag(occurred_at) OVER near < INTERVAL {BURST_SECONDS} SECONDS AS has_neighbour
-            FROM clicks WINDOW near AS (PARTITION BY system, source_id ORDER BY occurred_at, event_id)
-        ), crowded AS (FROM marked WHERE has_neighbour)
-        SELECT a.event_id, a.system, a.source_id, a.occurred_at, a.recorded_at
-        FROM crowded a JOIN crowded b ON a.system = b.system AND a.source_id = b.source_id
-            AND b.occurred_at BETWEEN a.occurred_at - INTERVAL {BURST_SECONDS} SECONDS
-                                  AND a.occurred_at + INTERVAL {BURST_SECONDS} SECONDS
-            AND b.recorded_at <= a.recorded_at + INTERVAL {RECORDED_TOGETHER_SECONDS} SECONDS
-        GROUP BY ALL HAVING count(DISTINCT b.link) >= {DISTINCT_LINKS}"""
-    )
+    _find_mail_events(connection)
+    seconds = f"INTERVAL {round(rules.burst_seconds * 1_000_000)} MICROSECONDS"
+    _find_crowds(connection, rules, seconds)
+    marks = [
+        "SELECT event_id, recorded_at AS since, 'told' AS rule FROM kept_events WHERE is_bot",
+        f"""SELECT event_id, recorded_at, 'agent' FROM kept_events
+        WHERE {_matches("user_agent", rules.user_agents)}""",
+        "SELECT event_id, since, 'burst' FROM burst_clicks",
+        f"""SELECT o.event_id, greatest(o.recorded_at, min(b.since)), 'burst'
+        FROM mail_events o JOIN burst_clicks b USING (system, source_id)
+        WHERE o.type = 'email_open'
+          AND b.occurred_at BETWEEN o.occurred_at - {seconds} AND o.occurred_at + {seconds}
+        GROUP BY o.event_id, o.recorded_at""",
+    ]
+    if rules.honeypots:
+        marks += _honeypot_marks(rules, seconds)
+    if rules.unopened_links is not None:
+        marks.append(_unopened_marks(rules, rules.unopened_links, seconds))
+    if rules.delivery_seconds is not None:
+        marks.append(_undelayed_marks(rules, rules.delivery_seconds))
     connection.execute(
         f"""CREATE TABLE bot_events AS
-        SELECT event_id FROM burst_clicks
-        UNION
-        SELECT e.event_id FROM staged.events e JOIN burst_clicks b USING (system, source_id)
-        WHERE e.type = 'email_open'
-          AND b.occurred_at BETWEEN e.occurred_at - INTERVAL {BURST_SECONDS} SECONDS
-                                AND e.occurred_at + INTERVAL {BURST_SECONDS} SECONDS
-          AND b.recorded_at <= e.recorded_at + INTERVAL {RECORDED_TOGETHER_SECONDS} SECONDS"""
+        SELECT event_id, min(since) AS since, arg_min(rule, (since, rule)) AS rule
+        FROM ({" UNION ALL ".join(marks)}) GROUP BY event_id"""
     )
+
+
+def _matches(column: str, patterns: tuple[str, ...]) -> str:
+    """SQL for whether a text is like one of the patterns."""
+    return " OR ".join(f"lower({column}) GLOB {literal(pattern.lower())}" for pattern in patterns) or "false"
+
+
+def _mail(rules: BotSettings, properties: str) -> str:
+    """SQL for the mail that an event is about, blank where it does not say."""
+    if not rules.mail_properties:
+        return "NULL::VARCHAR"
+    # One reading of the text for all of them.
+    paths = ", ".join(literal(f'$."{name}"') for name in rules.mail_properties)
+    told = f"json_extract_string({properties}, [{paths}])"
+    return f"coalesce({', '.join(f'{told}[{place + 1}]' for place in range(len(rules.mail_properties)))})"
+
+
+def _find_mail_events(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute(
+        """CREATE TABLE mail_events AS
+        SELECT event_id, system, source_id, type, properties, coalesce(url, properties, event_id) AS link,
+               occurred_at, recorded_at
+        FROM kept_events WHERE type IN ('email_open', 'email_click')"""
+    )
+
+
+def _find_crowds(connection: duckdb.DuckDBPyConnection, rules: BotSettings, seconds: str) -> None:
+    """Make `crowds` (what was clicked around a click, and when that was first told) and `burst_clicks`."""
+    connection.execute(
+        f"""CREATE TABLE crowds AS
+        WITH marked AS (
+            SELECT *, lead(occurred_at) OVER near - occurred_at <= {seconds}
+                   OR occurred_at - lag(occurred_at) OVER near <= {seconds} AS has_neighbour
+            FROM mail_events WHERE type = 'email_click'
+            WINDOW near AS (PARTITION BY system, source_id ORDER BY occurred_at, event_id)
+        ), crowded AS (SELECT *, {_mail(rules, "properties")} AS mail FROM marked WHERE has_neighbour)
+        SELECT a.event_id, a.system, a.source_id, a.mail, a.occurred_at, a.recorded_at, b.link,
+               a.mail = b.mail AS same_mail, min(b.recorded_at) AS told_at
+        FROM crowded a JOIN crowded b ON a.system = b.system AND a.source_id = b.source_id
+            AND b.occurred_at BETWEEN a.occurred_at - {seconds} AND a.occurred_at + {seconds}
+        GROUP BY ALL"""
+    )
+    connection.execute(
+        f"""CREATE TABLE burst_clicks AS
+        WITH links AS (
+            SELECT event_id, system, source_id, occurred_at, recorded_at, link, min(told_at) AS told_at
+            FROM crowds GROUP BY ALL
+        )
+        SELECT event_id, system, source_id, occurred_at,
+               greatest(recorded_at, list_sort(list(told_at))[{rules.burst_links}]) AS since
+        FROM links GROUP BY event_id, system, source_id, occurred_at, recorded_at
+        HAVING count(*) >= {rules.burst_links}"""
+    )
+
+
+def _honeypot_marks(rules: BotSettings, seconds: str) -> list[str]:
+    followed = f"(FROM kept_events WHERE {_matches('url', rules.honeypots)})"
+    return [
+        f"SELECT event_id, recorded_at, 'honeypot' FROM {followed}",
+        f"""SELECT m.event_id, greatest(m.recorded_at, min(h.recorded_at)), 'honeypot'
+        FROM mail_events m JOIN {followed} h USING (system, source_id)
+        WHERE h.occurred_at BETWEEN m.occurred_at - {seconds} AND m.occurred_at + {seconds}
+        GROUP BY m.event_id, m.recorded_at""",
+    ]
+
+
+def _unopened_marks(rules: BotSettings, links: int, seconds: str) -> str:
+    return f"""
+        SELECT c.event_id, c.since, 'unopened'
+        FROM (
+            SELECT event_id, system, source_id, mail, occurred_at,
+                   greatest(recorded_at, list_sort(list(told_at))[{links}]) AS since
+            FROM crowds WHERE same_mail GROUP BY event_id, system, source_id, mail, occurred_at, recorded_at
+            HAVING count(*) >= {links}
+        ) c
+        JOIN (
+            SELECT split_part(event_id, ':', 1) AS source, min(recorded_at) AS told_from
+            FROM mail_events WHERE type = 'email_open' GROUP BY source
+        ) t ON t.source = split_part(c.event_id, ':', 1) AND t.told_from <= c.since
+        WHERE NOT EXISTS (
+            FROM mail_events o WHERE o.type = 'email_open' AND o.system = c.system AND o.source_id = c.source_id
+                AND {_mail(rules, "o.properties")} = c.mail AND o.recorded_at <= c.since
+                AND o.occurred_at <= c.occurred_at + {seconds})"""
+
+
+def _undelayed_marks(rules: BotSettings, seconds: float) -> str:
+    return f"""
+        SELECT m.event_id, greatest(m.recorded_at, min(d.recorded_at)), 'undelayed'
+        FROM mail_events m
+        JOIN (FROM kept_events WHERE type = 'email_delivered') d USING (system, source_id)
+        WHERE m.occurred_at BETWEEN d.occurred_at
+                            AND d.occurred_at + INTERVAL {round(seconds * 1_000_000)} MICROSECONDS
+          AND NOT (epoch_us(m.occurred_at) % {_MINUTE} = 0 AND epoch_us(d.occurred_at) % {_MINUTE} = 0)
+          AND {_mail(rules, "m.properties")} = {_mail(rules, "d.properties")}
+        GROUP BY m.event_id, m.recorded_at"""

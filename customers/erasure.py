@@ -35,7 +35,7 @@ _NAMED_IN_PAIR = " OR ".join(
 )
 _CONDITIONS = {
     **dict.fromkeys(("customers", "lifecycle"), THEIR_ID),
-    **dict.fromkeys(("identities", "attributes", "events", "deal_people", "consents"), THEIR_ROW),
+    **dict.fromkeys(("identities", "attributes", "proofs", "events", "deal_people", "consents"), THEIR_ROW),
     **dict.fromkeys(("identity_links", "identity_pairs"), _NAMED_IN_PAIR),
     "identity_changes": "old_id IN (FROM forgotten_ids) OR new_id IN (FROM forgotten_ids)",
     "deals": "deal_id IN (FROM forgotten_deals)",
@@ -50,6 +50,13 @@ SELECT * EXCLUDE (theirs)
     REPLACE (CASE WHEN NOT theirs THEN customer_id END AS customer_id, CASE WHEN NOT theirs THEN system END AS system,
              CASE WHEN NOT theirs THEN source_id END AS source_id)
 FROM (SELECT *, coalesce({THEIR_ROW}, false) AS theirs FROM contracts) WHERE NOT theirs OR account_id IS NOT NULL
+"""
+# What was one happening for a time, while two people were taken for one, is the other's own.
+_DANGLING = f"duplicate_of IN (SELECT event_id FROM events WHERE {THEIR_ROW}) AND NOT {THEIR_ROW}"
+_LONE_EVENTS = f"""
+SELECT * REPLACE (CASE WHEN duplicate_of NOT IN (SELECT event_id FROM events WHERE {THEIR_ROW})
+                  THEN duplicate_of END AS duplicate_of)
+FROM events WHERE NOT {THEIR_ROW}
 """
 # What leaves the quarantine counts as forgotten; what was published of the file is counted anew by the next run.
 _SETTLED_SOURCES = """
@@ -163,6 +170,8 @@ def erase_from_tables(settings: Settings, workspace: Workspace, person: Forgotte
         changed = {}
         if matching_rows(connection, workspace.table_path("contracts"), _COMPANY_CONTRACT):
             changed["contracts"] = connection.sql(_DETACHED_CONTRACTS).to_arrow_table()
+        if connection.execute(f"SELECT count(*) FROM events WHERE {_DANGLING}").fetchall()[0][0]:
+            changed["events"] = connection.sql(_LONE_EVENTS).to_arrow_table()
         if rows["quarantine"]:
             changed["sources"] = connection.sql(_SETTLED_SOURCES).to_arrow_table()
         checked = {name: TABLES[name].check(table) for name, table in changed.items()}

@@ -10,10 +10,11 @@ def note_days(
     connection: duckdb.DuckDBPyConnection, source: str, rows: SectionRows, column: str, timezone: str
 ) -> None:
     """Count a section's good rows by the day, in the business time zone, of their `column`."""
+    early = "count(*) FILTER (early)" if rows.name == "events" else "0"
     connection.execute(
         f"""INSERT INTO fresh.facts_read
         SELECT {rows.file_no}, {literal(source)}, {literal(rows.name)},
-               timezone({literal(timezone)}, {column})::DATE AS day, count(*)
+               timezone({literal(timezone)}, {column})::DATE AS day, count(*), {early}
         FROM {rows.table} WHERE {column} IS NOT NULL GROUP BY day"""
     )
 
@@ -34,6 +35,7 @@ def build_source_days(connection: duckdb.DuckDBPyConnection, timezone: str) -> N
                    timezone({literal(timezone)}, occurred_at)::DATE AS day, count(*) AS repeated
             FROM copies GROUP BY ALL
         )
-        SELECT source, section, day, sum(facts)::BIGINT AS facts, coalesce(any_value(repeated), 0) AS repeated
+        SELECT source, section, day, sum(facts)::BIGINT AS facts, coalesce(any_value(repeated), 0) AS repeated,
+               sum(early)::BIGINT AS early
         FROM staged.facts_read LEFT JOIN repeats USING (source, section, day) GROUP BY source, section, day"""
     )

@@ -19,7 +19,7 @@ from customers.mapping.sections import STAGING
 
 _BOOKS = {
     "quarantine": "source VARCHAR, file VARCHAR, line BIGINT, section VARCHAR, reason VARCHAR, raw VARCHAR",
-    "facts_read": "source VARCHAR, section VARCHAR, day DATE, facts BIGINT",
+    "facts_read": "source VARCHAR, section VARCHAR, day DATE, facts BIGINT, early BIGINT",
     "files_read": "source VARCHAR, file VARCHAR, rows BIGINT, passed BIGINT, unused_columns VARCHAR[]",
     "forgotten_lines": "source VARCHAR, file VARCHAR, line BIGINT, faulty BOOLEAN",
 }

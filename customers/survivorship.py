@@ -1,4 +1,7 @@
-"""Which value wins a field of a person: the configured order of systems, then the newest; blank never wins."""
+"""Which value wins a field of a person: nothing refuted, then by the order of systems, verified first, then the newest.
+
+Blank never wins. `features.facts` says the same of every moment.
+"""
 
 import duckdb
 import pyarrow as pa
@@ -28,17 +31,45 @@ def system_order(settings: Settings) -> pa.Table:
 def build_golden_fields(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
     """Make `golden_fields` (customer_id, field, value), one row for each field that has a value today."""
     connection.register("system_order", system_order(settings))
-    listed = ", ".join(f"'{field}'" for field in GOLDEN_FIELDS)
     connection.execute(
         f"""CREATE TABLE golden_fields AS
-        SELECT customer_id, field,
-               arg_min(value, (coalesce(place, {_LAST_PLACE}), -epoch_us(occurred_at), -epoch_us(recorded_at),
-                               system, source_id, value)) AS value
-        FROM attributes LEFT JOIN system_order USING (field, system)
-        WHERE value IS NOT NULL AND field IN ({listed})
-        GROUP BY customer_id, field"""
+        SELECT customer_id, field, arg_min(value, ({", ".join(RANKING)})) AS value
+        FROM ({ranked_values_sql(settings)}) GROUP BY customer_id, field"""
     )
     connection.unregister("system_order")
+
+
+# The least wins; the last columns only choose where nothing speaks for either.
+RANKING = ("standing", "-epoch_us(occurred_at)", "-epoch_us(recorded_at)", "system", "source_id", "value")
+
+
+def ranked_values_sql(settings: Settings) -> str:
+    """SQL for every value of a person's fields with what decides between them; needs `system_order`.
+
+    To the columns of `attributes` come `refuted` and `verified` (by the last of its `proofs`), `place` (of its system),
+    `ahead` (verified, where that goes before the order of systems) and `standing`, these in one number.
+    """
+    listed = ", ".join(f"'{field}'" for field in GOLDEN_FIELDS)
+    proofs = settings.survivorship.proofs
+    told = ", false AS refuted, false AS verified"
+    joined = ""
+    if proofs:
+        told = ", coalesce(NOT p.verified, false) AS refuted, coalesce(p.verified, false) AS verified"
+        joined = """LEFT JOIN (
+            SELECT field, value, arg_max(verified, recorded_at) AS verified FROM proofs GROUP BY field, value
+        ) p ON p.field = a.field AND p.value = a.value"""
+    ahead = ", ".join(f"'{field}'" for field, rule in proofs.items() if rule.before_systems) or "NULL"
+    return f"""
+        SELECT *, {4 * _LAST_PLACE} * refuted::BIGINT + {2 * _LAST_PLACE} * (NOT ahead)::BIGINT + 2 * place
+               + (NOT verified)::BIGINT AS standing
+        FROM (
+            SELECT *, verified AND coalesce(field IN ({ahead}), false) AS ahead
+            FROM (
+                SELECT a.*{told}, coalesce(o.place, {_LAST_PLACE - 1}) AS place
+                FROM attributes a LEFT JOIN system_order o ON o.field = a.field AND o.system = a.system {joined}
+                WHERE a.value IS NOT NULL AND a.field IN ({listed})
+            )
+        )"""
 
 
 def build_customers(connection: duckdb.DuckDBPyConnection) -> None:

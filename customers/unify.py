@@ -30,7 +30,9 @@ from customers.decisions import (
     decisions_of_forgotten,
     read_decisions,
 )
+from customers.duplicates import mark_duplicates
 from customers.erasure import erase_decisions
+from customers.events import attach_events, keep_first_copies
 from customers.forgotten import create_mentions, find_forgotten
 from customers.kept_records import KeptRecords
 from customers.lifecycle.build import build_lifecycle, refuse_unknown_conditions
@@ -39,6 +41,7 @@ from customers.mapping.functions import define_function, define_functions
 from customers.mapping.moments import define_moments
 from customers.memory import Memory
 from customers.profiles import build_profiles
+from customers.proofs import build_proofs
 from customers.publish import write_tables
 from customers.reading import Reader
 from customers.record_states import build_record_states
@@ -51,6 +54,7 @@ from customers.survivorship import GOLDEN_FIELDS, build_customers, build_golden_
 log = get_logger("customers")
 
 _MEMORY = "4GB"
+_SETTINGS_USED = {"sources", "identity", "survivorship", "consent", "events", "as_of", "timezone"}
 # Rules of links that no source makes.
 _OWN_RULES = ("decision", "similar")
 _RECORDED = {
@@ -137,7 +141,8 @@ def _unify(settings: Settings, workspace: Workspace, run: str, progress: Progres
         decisions = _decisions(settings, workspace, suppressed)
         reports = balance_sources(connection)
         with progress.task("link people", 4) as advance:
-            mark_bots(connection)
+            keep_first_copies(connection)
+            mark_bots(connection, settings.events.bots)
             _date_undated_rows(connection)
             build_profiles(connection, settings, memory, records)
             build_record_states(connection, memory)
@@ -146,17 +151,22 @@ def _unify(settings: Settings, workspace: Workspace, run: str, progress: Progres
             advance()
             resolved = link_people(connection, settings.identity, workspace, run, decisions, cache.folder)
             advance()
+            mark_duplicates(connection, settings.sources, settings.events.duplicates)
+            attach_events(connection)
             _attach_people(connection)
             build_source_days(connection, settings.timezone)
             build_deals(connection)
             build_consents(connection)
             build_consent_now(connection, settings)
+            build_proofs(connection, settings)
             build_golden_fields(connection, settings)
             build_customers(connection)
             build_lifecycle(connection, settings.lifecycle.stages)
             advance()
         mark = fingerprint(
-            settings.model_dump_json(include={"sources", "identity", "survivorship", "consent", "as_of", "timezone"}),
+            settings.model_dump_json(
+                include={"sources", "identity", "survivorship", "consent", "events", "as_of", "timezone"}
+            ),
             settings.lifecycle.stages,
             *(f"{report.source}/{report.file}" for report in reports),
             *_file_fingerprints(connection),
@@ -210,6 +220,11 @@ def _refuse_unknown_fields(settings: Settings) -> None:
         for source in settings.sources
         if source.people
         for name in source.people.fields
+        if name not in GOLDEN_FIELDS
+    ]
+    faults += [
+        Fault("survivorship", f"proofs.{name} is no field of a person")
+        for name in settings.survivorship.proofs
         if name not in GOLDEN_FIELDS
     ]
     faults += [
@@ -295,24 +310,6 @@ def _attach_people(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         "CREATE TABLE attributes AS "
         "SELECT n.customer_id, p.* FROM profile_rows p JOIN node_now n USING (system, source_id)"
-    )
-    connection.execute(
-        "CREATE TABLE repeated_events AS SELECT event_id FROM staged.events GROUP BY event_id HAVING count(*) > 1"
-    )
-    first = "PARTITION BY event_id ORDER BY recorded_at, occurred_at, file, line"
-    columns = (
-        "e.event_id, n.customer_id, e.system, e.source_id, e.channel, e.type, e.occurred_at, e.recorded_at, "
-        "e.recorded_assumed, e.amount, e.url, e.properties, e.is_bot OR b.event_id IS NOT NULL AS is_bot"
-    )
-    connection.execute(
-        f"""CREATE VIEW published_events AS
-        WITH kept AS (
-            FROM staged.events ANTI JOIN repeated_events USING (event_id)
-            UNION ALL
-            (FROM staged.events SEMI JOIN repeated_events USING (event_id) QUALIFY row_number() OVER ({first}) = 1)
-        )
-        SELECT {columns}
-        FROM kept e JOIN node_now n USING (system, source_id) LEFT JOIN bot_events b ON b.event_id = e.event_id"""
     )
     connection.execute(
         """CREATE TABLE contracts AS

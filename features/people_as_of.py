@@ -7,7 +7,7 @@ from core.errors import TableError
 from core.settings import Settings
 from core.tables import MOMENT
 from features.catalog import HEAT_HALF_LIFE_DAYS
-from features.facts import signal_columns
+from features.facts import counted_events_sql, signal_columns
 
 DAY = 86_400_000_000
 # Recency is counted over two years at most: older events only cost time, and a store that forgets stays consistent.
@@ -83,8 +83,8 @@ ORDER BY m.moment
 def select_batch(connection: duckdb.DuckDBPyConnection, settings: Settings, first: int, behind: int) -> None:
     """Create `batch_moments`, `batch_nodes` and `visible_events` for the moments numbered [first, behind).
 
-    A node belongs to a customer at t if it was linked before t and the link had not ended before t. An event is
-    visible at t if it both occurred and was recorded before t; `age` is t minus the time it occurred.
+    A node belongs to a customer at t if it was linked before t and the link had not ended before t. Of its events those
+    are visible that counted at t; `age` is t minus the time an event occurred.
     """
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE batch_moments AS SELECT * FROM moments WHERE moment >= $1 AND moment < $2",
@@ -99,12 +99,10 @@ JOIN links l ON l.customer_id = m.customer_id AND l.linked < m.at_us AND (l.ende
     signals = "".join(f", e.{column}" for column in signal_columns(settings).values())
     connection.execute(f"""
 CREATE OR REPLACE TEMP TABLE visible_events AS
-SELECT b.moment, b.at_us - e.occurred AS age, e.active, e.type, e.topic, e.amount_hundredths, e.local_day,
+SELECT own.moment, own.at_us - e.occurred AS age, e.active, e.type, e.topic, e.amount_hundredths, e.local_day,
        e.weekend, e.working_hours,
        -- Billionths as whole numbers: their sum does not depend on the order of addition.
-       CAST(round(pow(0.5, (b.at_us - e.occurred) / {HEAT_HALF_LIFE_DAYS * DAY}.0) * 1000000000) AS BIGINT) AS warmth
+       CAST(round(pow(0.5, (own.at_us - e.occurred) / {HEAT_HALF_LIFE_DAYS * DAY}.0) * 1000000000) AS BIGINT) AS warmth
        {signals}
-FROM batch_nodes b
-JOIN event_facts e ON e.node = b.node AND e.occurred < b.at_us AND e.recorded < b.at_us
-    AND e.occurred >= b.at_us - {longest_days(settings) * DAY}
+{counted_events_sql("batch_nodes", longest_days(settings) * DAY, "twin.moment = own.moment")}
 """)

@@ -135,6 +135,39 @@ def quality(
 
 
 @app.command()
+def conflicts(
+    out: Annotated[Path, typer.Option(help="Where to write the list (.csv): it holds personal data.")],
+    field: Annotated[list[str] | None, typer.Option(help="Only this field; may be given again. Default: all.")] = None,
+    lang: Language = None,
+    config: Config = DEFAULT_CONFIG,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """List who overwrote whom: for each person and field the value that stands and those that lost."""
+    del debug
+    job = open_job(config, json)
+    language = job.language(lang)
+    from core.errors import ConfigurationError
+    from customers.conflicts import CONFLICT_COLUMNS, field_conflicts
+    from customers.survivorship import GOLDEN_FIELDS
+    from kizashi.export import check_export_path
+    from kizashi.quality_texts import say
+    from kizashi.review_file import write_review
+
+    check_export_path(out, (".csv",))
+    unknown = [name for name in field or () if name not in GOLDEN_FIELDS]
+    if unknown:
+        raise ConfigurationError(f"--field {unknown[0]}", f"one of {', '.join(GOLDEN_FIELDS)}", "choose one of them")
+    found = field_conflicts(job.settings, job.workspace, field or GOLDEN_FIELDS)
+    write_review(out, CONFLICT_COLUMNS, found.rows)
+    lines = [say("conflicts_written", language, count=found.found, people=found.people, path=out)]
+    if found.left_out:
+        lines.append(say("conflicts_left_out", language, count=found.left_out))
+    content = {"conflicts": found.found, "people": found.people, "left_out_by_consent": found.left_out, "out": out}
+    job.console.show_lines(content, lines)
+
+
+@app.command()
 def features(config: Config = DEFAULT_CONFIG, json: Json = False, debug: Debug = False) -> None:
     """Build the point-in-time features and bring the newest online."""
     del debug

@@ -23,6 +23,7 @@ TIME_COLUMNS = {
     "identity_links": "linked_at",
     "identity_pairs": "known_at",
     "attributes": "occurred_at",
+    "proofs": "occurred_at",
     "events": "occurred_at",
     "deals": "opened_at",
     "deal_stages": "entered_at",

@@ -164,7 +164,9 @@ class OpenWorkspace(ReadableWorkspace):
     def plot_timeline(self, customer_id: str, model: str = "lead", lang: Locale | None = None) -> Figure:
         """One person's events, deals, and the probability that was answered about them."""
         customer = find_customer(self.workspace, customer_id)
-        events = self.events(["type", "occurred_at"], where={"customer_id": customer, "is_bot": False})
+        events = self.events(
+            ["type", "occurred_at"], where={"customer_id": customer, "is_bot": False, "duplicate_of": None}
+        )
         name = configured_model(self.settings, model)
         parts = self.table("deal_people", ["deal_id"], where={"customer_id": customer})
         deals = self.deals(["outcome", "opened_at", "closed_at"], where={"deal_id": sorted(set(parts["deal_id"]))})

@@ -105,7 +105,7 @@ def events_sentence(report: QualityReport, locale: Locale) -> str:
     events = report.events
     return say(
         "events_say", locale, events=events.events, bots=events.bots, share=percent(events.bots, events.events),
-        repeated=events.repeated, future=events.future,
+        repeated=events.repeated, future=events.future, told_twice=events.told_twice, early=events.early,
     )  # fmt: skip
 
 
@@ -124,6 +124,7 @@ def quality_content(report: QualityReport, company: str, locale: Locale) -> dict
         told |= {"quarantined_share": source.quarantined_share, "adds_up": source.adds_up}
     for told, field in zip(content["fields"], report.fields, strict=True):
         told |= {"unreadable_share": field.unreadable_share, "conflict_share": field.conflict_share}
-    content["events"] |= {"repeated": report.events.repeated, "future": report.events.future}
+    names = ("repeated", "future", "told_twice", "early")
+    content["events"] |= {name: getattr(report.events, name) for name in names}
     content["warnings"] = warnings(report, locale)
     return content

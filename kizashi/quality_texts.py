@@ -68,6 +68,14 @@ QUALITY_TEXTS: dict[str, Label] = {
         en="Of the people for whom several systems hold a value. Won: whose value stands in the golden record.",
     ),
     "conflicts": Label(ja="食い違い", en="conflicts"),
+    "conflicts_written": Label(
+        ja="{people:,} 人の食い違い {count:,} 件を {path} に書き出しました。個人データを含みます。",
+        en="{count:,} conflicts about {people:,} people are in {path}. The list holds personal data.",
+    ),
+    "conflicts_left_out": Label(
+        ja="プロファイリングを拒否した人の食い違い {count:,} 件は含めていません。",
+        en="{count:,} conflicts are left out: the people refused profiling.",
+    ),
     "compared": Label(ja="比較した人", en="compared"),
     "systems": Label(ja="システム", en="systems"),
     "people": Label(ja="人", en="people"),
@@ -111,17 +119,50 @@ QUALITY_TEXTS: dict[str, Label] = {
     "decision": Label(ja="判断で却下", en="no: decision"),
     "events": Label(ja="イベント", en="Events"),
     "events_say": Label(
-        ja="採用 {events:,} 件(うちボット {bots:,} 件、{share})。重複をまとめたもの {repeated:,} 件、ありえない時刻で"
-        "隔離 {future:,} 行。",
-        en="{events:,} published, {bots:,} of them by bots ({share}). {repeated:,} copies were left out; {future:,} "
-        "rows were set aside for a time that cannot be.",
+        ja="採用 {events:,} 件(うちボット {bots:,} 件、{share})。同じ ID の重複を除いたもの {repeated:,} 件、"
+        "別のシステムと同じ出来事 {told_twice:,} 件、ありえない時刻で隔離 {future:,} 行、"
+        "発生より前に記録 {early:,} 件。",
+        en="{events:,} published, {bots:,} of them by bots ({share}). {repeated:,} copies were left out, "
+        "{told_twice:,} tell what another system told before; {future:,} rows were set aside for a time that cannot "
+        "be, {early:,} events were recorded before they occurred.",
     ),
+    "bot_rules": Label(ja="ボットと判断した理由", en="Why events are taken for bots'"),
+    "later": Label(ja="後から判明", en="found out later"),
+    "bot_told": Label(ja="システムの申告", en="its system says so"),
+    "bot_agent": Label(ja="プログラム名", en="the program's name"),
+    "bot_honeypot": Label(ja="見えないリンク", en="a link that nobody sees"),
+    "bot_burst": Label(ja="一度に多数のリンク", en="many links at once"),
+    "bot_unopened": Label(ja="開封なしで複数リンク", en="several links, never opened"),
+    "bot_undelayed": Label(ja="配信の直後", en="right after the delivery"),
+    "pairs": Label(ja="二つのシステムが伝えた同じ出来事", en="Told by two systems"),
+    "told_first": Label(ja="先に記録", en="told first by"),
+    "told_again": Label(ja="重ねて記録", en="again by"),
+    "early": Label(ja="発生前", en="early"),
+    "consents": Label(ja="同意", en="Consent"),
+    "consents_note": Label(
+        ja="匿名を除く人数。「未回答」は設定の既定に従います。食い違いでは新しい判断が、同時なら拒否が優先します。",
+        en="People who are known; for the silent the configuration decides. Of two decisions the newer holds, at one "
+        "moment the refusal.",
+    ),
+    "purpose": Label(ja="目的", en="purpose"),
+    "given": Label(ja="同意", en="given"),
+    "refused": Label(ja="拒否", en="refused"),
+    "silent_people": Label(ja="未回答", en="no answer"),
+    "allowed": Label(ja="利用可", en="allowed"),
+    "system": Label(ja="システム", en="system"),
+    "consents_by_system": Label(ja="システムごとの最新の判断", en="The newest decision in each system"),
+    "consents_differ": Label(ja="システムごとに異なる同意", en="Systems that were told different things"),
+    "different": Label(ja="食い違い", en="different"),
+    "refused_now": Label(ja="現在は拒否", en="now refused"),
+    "purpose_marketing": Label(ja="マーケティング", en="marketing"),
+    "purpose_profiling": Label(ja="プロファイリング", en="profiling"),
+    "purpose_transfer": Label(ja="第三者提供", en="transfer"),
     "count": Label(ja="件数", en="events"),
     "channel": Label(ja="チャネル", en="channel"),
     "bots": Label(ja="ボット", en="bots"),
     "read": Label(ja="読み込み", en="read"),
     "repeated": Label(ja="重複", en="copies"),
-    "future": Label(ja="未来の時刻", en="future"),
+    "future": Label(ja="未来", en="future"),
     "days": Label(ja="{count:,} 日", en="{count:,} d"),
 }  # fmt: skip
 _FIELDS: dict[str, Label] = {

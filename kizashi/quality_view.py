@@ -55,6 +55,7 @@ class QualityView:
         self._draw_conflicts(terminal, report)
         self._draw_identities(terminal, report)
         self._draw_events(terminal, report)
+        self._draw_consents(terminal, report)
 
     def _draw_sources(self, terminal: Terminal, report: QualityReport) -> None:
         forgotten = any(source.forgotten for source in report.sources)
@@ -161,6 +162,41 @@ class QualityView:
             table.add_row(
                 escape(channel.channel), f"{channel.events:,}", f"{channel.bots:,}",
                 percent(channel.bots, channel.events),
+            )  # fmt: skip
+        if table.row_count:
+            terminal.print(table)
+
+        table = self._table("bot_rules", "reason", "count", "later")
+        for rule in report.events.rules:
+            table.add_row(self._say(f"bot_{rule.rule}"), f"{rule.events:,}", f"{rule.later:,}")
+        if table.row_count:
+            terminal.print(table)
+        table = self._table("pairs", "told_first", "told_again", "count", left=("told_again",))
+        for pair in report.events.pairs[:_SHOWN_PAIRS]:
+            table.add_row(pair.first, pair.again, f"{pair.events:,}")
+        if table.row_count:
+            terminal.print(table)
+
+    def _draw_consents(self, terminal: Terminal, report: QualityReport) -> None:
+        consents = report.consents
+        table = self._table("consents", "purpose", "given", "refused", "silent_people", "allowed")
+        for told in consents.purposes:
+            figures = (told.given, told.refused, told.silent, told.allowed)
+            table.add_row(self._say(f"purpose_{told.purpose}"), *(f"{count:,}" for count in figures))
+        if table.row_count:
+            terminal.print(table)
+        table = self._table("consents_by_system", "purpose", "system", "given", "refused", left=("system",))
+        for by in consents.systems:
+            table.add_row(self._say(f"purpose_{by.purpose}"), by.system, f"{by.given:,}", f"{by.refused:,}")
+        if table.row_count:
+            terminal.print(table)
+        table = self._table(
+            "consents_differ", "purpose", "systems", "different", "compared", "refused_now", left=("systems",)
+        )
+        for pair in consents.disagreements[:_SHOWN_PAIRS]:
+            table.add_row(
+                self._say(f"purpose_{pair.purpose}"), f"{pair.left} / {pair.right}",
+                f"{pair.different:,}", f"{pair.compared:,}", f"{pair.refused:,}",
             )  # fmt: skip
         if table.row_count:
             terminal.print(table)

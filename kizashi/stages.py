@@ -67,7 +67,7 @@ def _generations(workspace: Workspace, stages: tuple[str, ...]) -> dict[str, Any
 
 def source_fingerprint(settings: Settings) -> str:
     """Covers every source file's content and all settings that decide what is read from it."""
-    parts: list[object] = [settings.timezone, settings.as_of, settings.survivorship, settings.consent]
+    parts: list[object] = [settings.timezone, settings.as_of, settings.survivorship, settings.consent, settings.events]
     parts.append(settings.lifecycle.stages)
     for source in settings.sources:
         parts.append(source.model_dump_json())

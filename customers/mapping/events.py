@@ -7,7 +7,8 @@ from customers.mapping.staging import KNOWN, NODE, SectionRows, content_id, inse
 
 TABLES = {
     "events": f"file VARCHAR, line BIGINT, event_id VARCHAR, {NODE}, channel VARCHAR, "
-    f"type VARCHAR, occurred_at TIMESTAMPTZ, {KNOWN}, amount DOUBLE, url VARCHAR, properties VARCHAR, is_bot BOOLEAN",
+    f"type VARCHAR, occurred_at TIMESTAMPTZ, {KNOWN}, amount DOUBLE, url VARCHAR, properties VARCHAR, is_bot BOOLEAN, "
+    "user_agent VARCHAR",
 }
 CHANNELS = {
     "web_visit": "web",
@@ -69,6 +70,9 @@ def map_events(
         "url": query.text("url", section.properties.get("url")),
         "properties": properties,
         "is_bot": query.flag("is_bot", section.is_bot, "false"),
+        "user_agent": query.text("user_agent", section.user_agent),
     }
     insert_same(rows, "events", ["file", "line", *columns])
-    return columns
+    skew = f"INTERVAL {round(source.clock_skew_seconds * 1_000_000)} MICROSECONDS"
+    early = f"coalesce(m_recorded_at < {occurred} - {skew}, false)" if section.recorded_at else "false"
+    return {**columns, "early": early}

@@ -71,16 +71,22 @@ class SectionQuery:
         return f"coalesce(m_{label}, {default})"
 
     def moment(self, label: str, column: Column | None, required: bool = False, fact: bool = True) -> str:
-        """SQL for a moment; a `fact` cannot lie after the export."""
+        """SQL for a moment; a `fact` cannot lie after the export, but by the source's clock skew."""
         if column is None:
             return NO_MOMENT
         self.texts[f"t_{label}"] = tidy_sql(self._mapped(column), self.source)
-        self.typed[f"m_{label}"] = moment_sql(f"t_{label}", self.source)
+        moment = moment_sql(f"t_{label}", self.source)
+        limit = None
+        if fact and self.exported_at is not None:
+            limit = f"TIMESTAMPTZ {literal(self.exported_at.isoformat())}"
+            if skew := self.source.clock_skew_seconds:
+                latest = f"{limit} + INTERVAL {round(skew * 1_000_000)} MICROSECONDS"
+                moment = f"CASE WHEN ({moment}) BETWEEN {limit} AND {latest} THEN {limit} ELSE {moment} END"
+        self.typed[f"m_{label}"] = moment
         if required:
             self.faults.append(f"CASE WHEN t_{label} IS NULL THEN {literal(label + ' is blank')} END")
         self.faults.append(fault_sql(f"t_{label}", f"m_{label}", self.source, label))
-        if fact and self.exported_at is not None:
-            limit = f"TIMESTAMPTZ {literal(self.exported_at.isoformat())}"
+        if limit is not None:
             self.faults.append(f"CASE WHEN m_{label} > {limit} THEN {literal(f'{label} {AFTER_EXPORT}')} END")
         return f"m_{label}"
 

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from core.errors import MissingStageError
 from core.storage import Workspace, connect_duckdb
+from customers.quality.consents import ConsentQuality, assess_consents
 from customers.quality.events import EventQuality, assess_events
 from customers.quality.fields import FieldQuality, SystemRecords, assess_fields, count_records
 from customers.quality.identities import IdentityQuality, assess_identities
@@ -27,6 +28,7 @@ class QualityReport:
     fields: tuple[FieldQuality, ...]
     identities: IdentityQuality
     events: EventQuality
+    consents: ConsentQuality
 
 
 def assess_quality(workspace: Workspace, timezone: str) -> QualityReport:
@@ -37,11 +39,11 @@ def assess_quality(workspace: Workspace, timezone: str) -> QualityReport:
         timezone: decides what a day is.
 
     Raises:
-        MissingStageError: nothing was unified yet, or only by a release that did not count the facts of each day.
+        MissingStageError: nothing was unified yet, or only by an earlier release.
     """
     folder = workspace.current("customers")
     manifest = workspace.manifest("customers") or {}
-    if not workspace.table_path("source_days").exists():
+    if not workspace.table_path("proofs").exists():
         raise MissingStageError(
             f"{folder} was made by an earlier release", "tables of this one", "run `kizashi unify` again"
         )
@@ -58,6 +60,7 @@ def assess_quality(workspace: Workspace, timezone: str) -> QualityReport:
             fields=assess_fields(connection),
             identities=assess_identities(connection, manifest.get("run")),
             events=assess_events(connection),
+            consents=assess_consents(connection),
         )
     finally:
         connection.close()

@@ -2,6 +2,7 @@
 
 from core.settings import Settings
 from features.catalog import view_features
+from features.facts import counted_events_sql
 from features.people_as_of import DAY
 from features.views.deal import deal_states_sql
 from features.views.profile import surviving_value_sql, visible_attributes_sql
@@ -15,6 +16,7 @@ def account_query(settings: Settings) -> str:
     """
     windows = {feature.window_days for feature in view_features(settings, "account") if feature.window_days}
     days = max(windows)
+    same_member = "twin.place = own.place AND twin.customer_id = own.customer_id"
     return f"""
 WITH companies AS (
     SELECT moment, {surviving_value_sql("account_id")} AS account
@@ -38,12 +40,10 @@ member_nodes AS (
         AND l.linked < m.at_us AND (l.ended IS NULL OR l.ended >= m.at_us)
 ),
 activity AS (
-    SELECT n.place, n.customer_id, count(*) AS events, count(*) FILTER (WHERE e.intent) AS intents
-    FROM member_nodes n
-    JOIN event_facts e ON e.node = n.node AND e.occurred < n.at_us AND e.recorded < n.at_us
-        AND e.occurred >= n.at_us - {days * DAY}
-    WHERE e.active
-    GROUP BY n.place, n.customer_id
+    SELECT own.place, own.customer_id, count(*) AS events, count(*) FILTER (WHERE e.intent) AS intents
+    {counted_events_sql("member_nodes", days * DAY, same_member)}
+        AND e.active
+    GROUP BY own.place, own.customer_id
 ),
 company_activity AS (
     SELECT place, count(*) AS people, sum(events) AS events, sum(intents) AS intents FROM activity GROUP BY place

@@ -7,15 +7,19 @@ from features.people_as_of import DAY
 
 
 def visible_attributes_sql() -> str:
-    """Every value visible at each moment of the batch: stated and recorded before it, on a node owned then."""
+    """Every value visible at each moment of the batch: stated and recorded before it, on a node owned then.
+
+    With the strength that follows from what was known of it then.
+    """
     return """
     SELECT b.moment, a.field, a.field_number, a.value, a.strength
     FROM batch_nodes b
-    JOIN attribute_facts a ON a.node = b.node AND a.occurred < b.at_us AND a.recorded < b.at_us"""
+    JOIN attribute_facts a ON a.node = b.node AND a.occurred < b.at_us AND a.recorded < b.at_us
+        AND (a.since IS NULL OR a.since < b.at_us) AND (a.until IS NULL OR a.until >= b.at_us)"""
 
 
 def surviving_value_sql(field: str) -> str:
-    """The value of a field that wins among the visible ones, by order of systems and then recency."""
+    """The value of a field that wins among the visible ones."""
     return f"arg_max(value, strength) FILTER (WHERE field = '{field.replace(chr(39), chr(39) * 2)}')"
 
 

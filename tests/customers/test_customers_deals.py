@@ -1,4 +1,4 @@
-"""Deals with and without a stage history, the people in them, and clicks that no person made."""
+"""Deals with and without a stage history, and the people in them."""
 
 import pytest
 
@@ -98,49 +98,3 @@ def test_an_outcome_that_is_none(crm):
     summary = crm.unify()
     assert summary.quarantined == 3
     assert {row["reason"] for row in crm.rows("quarantine")} == {"outcome: neither open nor won nor lost"}
-
-
-def mails(company, rows):
-    company.write("mails.csv", "id,who,kind,link,at,recorded\n" + "".join(f"{row}\n" for row in rows))
-    company.sources = [
-        {
-            "name": "mails",
-            "system": "ma",
-            "path": "{home}/exports/mails.csv",
-            "events": {
-                "id": "id",
-                "person": "who",
-                "type": "kind",
-                "occurred_at": "at",
-                "recorded_at": "recorded",
-                "properties": {"url": "link"},
-            },
-        }
-    ]
-    company.unify()
-    return {row["event_id"].removeprefix("mails:") for row in company.rows("events") if row["is_bot"]}
-
-
-def click(name, who, link, second, recorded=None, kind="email_click"):
-    moment = f"2025-01-01T00:00:{second:02d}Z"
-    return f"{name},{who},{kind},{link},{moment},{recorded or moment}"
-
-
-def test_all_links_at_once_is_no_person(company):
-    rows = [
-        click("o", "1", "", 1, kind="email_open"),
-        click("a", "1", "/1", 2),
-        click("b", "1", "/2", 3),
-        click("c", "1", "/3", 4),
-        click("late", "1", "/1", 45),
-        click("d", "2", "/1", 1),
-        click("e", "2", "/1", 2),
-        click("f", "2", "/1", 3),
-        click("g", "2", "/2", 4),
-    ]
-    assert mails(company, rows) == {"o", "a", "b", "c"}
-
-
-def test_a_click_recorded_weeks_later_does_not_turn_earlier_ones_into_a_bot_s(company):
-    rows = [click("a", "1", "/1", 2), click("b", "1", "/2", 3), click("c", "1", "/3", 4, "2025-02-01T00:00:00Z")]
-    assert mails(company, rows) == {"c"}

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.settings import ProofSettings, SurvivorshipSettings
 from core.storage import connect_duckdb
 from customers.cleansing.company import company_key, tidy_company
 from customers.cleansing.email import normalise_email
@@ -73,29 +74,47 @@ ATTRIBUTES = st.lists(
     min_size=1,
     max_size=8,
 )
+PROOFS = st.dictionaries(st.tuples(st.sampled_from("xyz"), st.integers(0, 5)), st.booleans(), max_size=4)
 
 
 @settings(max_examples=60, deadline=None)
-@given(ATTRIBUTES, st.permutations(["a", "b"]))
-def test_survivorship_is_the_least_by_place_then_the_newest(rows, order):
+@given(ATTRIBUTES, PROOFS, st.permutations(["a", "b"]), st.booleans())
+def test_survivorship_is_the_least_by_proof_and_place_then_the_newest(rows, proofs, order, ahead):
     class Order:
-        class survivorship:  # noqa: N801 - stands for the settings' attribute
-            default = tuple(order)
-            fields: dict[str, tuple[str, ...]] = {}  # noqa: RUF012 - read only
+        survivorship = SurvivorshipSettings(
+            default=tuple(order), proofs={"company": ProofSettings(before_systems=ahead)}
+        )
 
     with connect_duckdb(threads=1) as connection:
         connection.execute(
             """CREATE TABLE attributes (customer_id VARCHAR, system VARCHAR, source_id VARCHAR, field VARCHAR,
             value VARCHAR, occurred_at TIMESTAMPTZ, recorded_at TIMESTAMPTZ)"""
         )
+        connection.execute(
+            "CREATE TABLE proofs (field VARCHAR, value VARCHAR, verified BOOLEAN, recorded_at TIMESTAMPTZ)"
+        )
         connection.executemany(
             "INSERT INTO attributes VALUES ('p', ?, 'r', 'company', ?, make_timestamptz(?), make_timestamptz(?))",
             [list(row) for row in rows],
         )
+        for (value, time), verified in proofs.items():
+            connection.execute(
+                "INSERT INTO proofs VALUES ('company', ?, ?, make_timestamptz(?))", [value, verified, time]
+            )
         build_golden_fields(connection, Order)  # type: ignore[arg-type]  # only survivorship is read
         found = connection.execute("SELECT value FROM golden_fields").fetchall()
+    proved = {value: verified for (value, _), verified in sorted(proofs.items(), key=lambda proof: proof[0][1])}
     ranked = sorted(
-        (order.index(system) if system in order else 99, -occurred, -recorded, system, value)
+        (
+            proved.get(value) is False,
+            ahead and not proved.get(value, False),
+            order.index(system) if system in order else 99,
+            not proved.get(value, False),
+            -occurred,
+            -recorded,
+            system,
+            value,
+        )
         for system, value, occurred, recorded in rows
         if value is not None
     )

@@ -10,6 +10,8 @@ import pytest
 
 from core.errors import MissingStageError
 from core.storage import Workspace
+from customers.quality.consents import ConsentDisagreement, PurposeConsents, SystemConsents
+from customers.quality.events import BotRule, SourcePair
 from customers.quality.fields import Disagreement, FieldQuality, SystemField
 from customers.quality.identities import LinkRule, SystemOverlap
 from customers.quality.report import QualityReport, assess_quality
@@ -144,6 +146,79 @@ def test_events_sent_twice_and_events_from_the_future_are_counted(small_company:
     assert visits.read - visits.repeated == found.events.events
 
 
+def test_clocks_that_run_ahead_and_plans_are_told_apart(small_company: Company) -> None:
+    visit = "{},k1,,/pricing,2025-01-{},2025-01-{}\n"
+    rows = [
+        visit.format("a", "30T00:00:04Z", "30T00:00:04Z"),
+        visit.format("b", "30T00:00:06Z", "30T00:00:06Z"),
+        visit.format("early", "20T10:00:00Z", "19T10:00:00Z"),
+        visit.format("nearly", "20T10:00:03Z", "20T10:00:00Z"),
+    ]
+    small_company.write("visits.csv", "event_id,cookie,login,url,at,recorded\n" + "".join(rows))
+    exported = VISIT_SOURCE | {"exported_at": "2025-01-30T00:00:00Z"}
+    small_company.sources = [LEAD_SOURCE, exported | {"clock_skew_seconds": 5}]
+    found = report(small_company).events
+    assert (found.events, found.future, found.early) == (3, 1, 1)
+    times = {row["event_id"]: (row["occurred_at"], row["recorded_at"]) for row in small_company.rows("events")}
+    end = datetime(2025, 1, 30, tzinfo=UTC)
+    assert times["visits:a"] == (end, end), "no later than its export, which knows it"
+    planned = datetime(2025, 1, 20, 10, tzinfo=UTC)
+    assert times["visits:early"] == (planned, planned)
+    small_company.sources = [LEAD_SOURCE, exported]
+    strict = report(small_company).events
+    assert (strict.events, strict.future, strict.early) == (2, 2, 2)
+
+
+def test_events_told_twice_and_the_rules_of_bots_are_counted(publish_tables: Callable[..., Workspace]) -> None:
+    at = datetime(2025, 1, 1, tzinfo=UTC)
+    late = at + timedelta(seconds=1)
+    told = {"customer_id": "c_1", "system": "ma", "source_id": "1", "occurred_at": at, "recorded_at": at}
+    told |= {"channel": "email", "type": "t", "recorded_assumed": False, "is_bot": False}
+    found = assess_quality(
+        publish_tables(
+            events=[
+                {**told, "event_id": "ma:1"},
+                {**told, "event_id": "cep:1", "duplicate_of": "ma:1"},
+                {**told, "event_id": "cep:2", "duplicate_of": "ma:1"},
+                {**told, "event_id": "ma:2", "is_bot": True, "bot_since": at, "bot_rule": "burst"},
+                {**told, "event_id": "ma:3", "is_bot": True, "bot_since": late, "bot_rule": "burst"},
+            ]
+        ),
+        "Asia/Tokyo",
+    ).events
+    assert found.pairs == (SourcePair("ma", "cep", 2),)
+    assert found.rules == (BotRule("burst", 2, 1),)
+    assert (found.events, found.bots, found.told_twice) == (5, 2, 2)
+
+
+def test_permissions_are_counted_by_purpose_and_system(publish_tables: Callable[..., Workspace]) -> None:
+    at = datetime(2025, 1, 1, tzinfo=UTC)
+
+    def decision(person: int, system: str, granted: bool, day: int) -> dict[str, Any]:
+        record = {"customer_id": f"c_{person}", "system": system, "source_id": str(person), "purpose": "marketing"}
+        when = at + timedelta(days=day)
+        return {**record, "granted": granted, "decided_at": when, "recorded_at": when}
+
+    people = [
+        {"customer_id": f"c_{n}", "kind": "known" if n < 5 else "anonymous", "records": 1, "first_seen_at": at}
+        | {"consent_marketing": n in (1, 4), "consent_profiling": True, "consent_transfer": False}
+        for n in range(1, 6)
+    ]
+    decisions = [
+        decision(1, "ma", False, 1), decision(1, "ma", True, 2), decision(1, "crm", True, 1),
+        decision(2, "ma", True, 1), decision(2, "crm", False, 1),
+        decision(3, "ma", False, 1), decision(5, "ma", True, 1),
+    ]  # fmt: skip
+    found = assess_quality(publish_tables(customers=people, consents=decisions), "Asia/Tokyo").consents
+    assert found.purposes == (
+        PurposeConsents("marketing", 1, 2, 1, 2),
+        PurposeConsents("profiling", 0, 0, 4, 4),
+        PurposeConsents("transfer", 0, 0, 4, 0),
+    )
+    assert found.systems == (SystemConsents("marketing", "crm", 1, 1), SystemConsents("marketing", "ma", 2, 1))
+    assert found.disagreements == (ConsentDisagreement("marketing", "crm", "ma", 2, 1, 1),)
+
+
 def test_bots_are_counted_by_channel(publish_tables: Callable[..., Workspace]) -> None:
     at = datetime(2025, 1, 1, tzinfo=UTC)
     given = {"customer_id": "c_1", "system": "ma", "source_id": "1", "occurred_at": at, "recorded_at": at}
@@ -164,7 +239,7 @@ def days(*, pauses: list[int]) -> list[dict[str, Any]]:
     day, rows = date(2025, 1, 1), []
     for pause in [0, *pauses]:
         day += timedelta(days=pause)
-        rows.append({"source": "s", "section": "events", "day": day, "facts": 2, "repeated": 0})
+        rows.append({"source": "s", "section": "events", "day": day, "facts": 2, "repeated": 0, "early": 0})
     return rows
 
 
@@ -208,7 +283,7 @@ def test_a_day_is_the_business_day(small_company: Company) -> None:
 
 def test_tables_of_an_earlier_release_are_refused(small_company: Company) -> None:
     report(small_company)
-    small_company.workspace.table_path("source_days").unlink()
+    small_company.workspace.table_path("proofs").unlink()
     with pytest.raises(MissingStageError, match="kizashi unify"):
         assess_quality(small_company.workspace, "Asia/Tokyo")
 

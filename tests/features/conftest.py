@@ -35,7 +35,11 @@ def feature_settings(tmp_path: Path) -> Settings:
             "name": "test",
             "home": tmp_path / "home",
             "sources": [{"name": "ma", "system": "ma", "path": "x.csv", "people": {"id": "id", "custom": custom}}],
-            "survivorship": {"default": ["crm", "ma"], "fields": {"industry": ["ma", "crm"]}},
+            "survivorship": {
+                "default": ["crm", "ma"],
+                "fields": {"industry": ["ma", "crm"]},
+                "proofs": {"industry": {}, "plan": {"before_systems": True}},
+            },
             "features": {"windows_days": [1, 7, 30], "ttl_days": 400},
             "models": {"lead": {}, "churn": {}, "lookalike": {}},
         }
@@ -91,6 +95,7 @@ def make_world(seed: int, people: int = 25, days: int = 60) -> World:
             "identities",
             "identity_changes",
             "attributes",
+            "proofs",
             "events",
             "deals",
             "deal_stages",
@@ -135,6 +140,15 @@ def make_world(seed: int, people: int = 25, days: int = 60) -> World:
                 "amount": round(rng.random() * 100, 2) if kind == "purchase" else None,
             }
         )
+    for event in world["events"]:
+        if event["is_bot"]:
+            # What a machine did is found out at once, or hours later.
+            event["bot_since"] = event["recorded_at"] + timedelta(hours=rng.choice([0, 0, 300]))
+        elif rng.random() < 0.2:
+            # Another system tells of the same, on any record: whoever owns both has one event.
+            twin = rng.choice(world["events"])
+            if twin["recorded_at"] < event["recorded_at"]:
+                event["duplicate_of"] = twin["event_id"]
     values: dict[str, list[Any]] = {
         "industry": ["it", "food", "", None],
         "employees": ["10", "2,000", "many"],
@@ -152,6 +166,16 @@ def make_world(seed: int, people: int = 25, days: int = 60) -> World:
         world["attributes"].append(
             {**record(), **value, "occurred_at": at, "recorded_at": late(at), "recorded_assumed": False}
         )
+    for field in ("industry", "plan"):
+        for value in values[field]:
+            for _ in range(rng.randint(0, 3) if value else 0):
+                proof = {
+                    "field": field,
+                    "value": value,
+                    "verified": rng.random() < 0.5,
+                    "occurred_at": (at := moment()),
+                }
+                world["proofs"].append({**record(), **proof, "recorded_at": late(at)})
     for number in range(people // 2):
         deal, opened = f"d{number}", moment()
         outcome = rng.choice(["open", "won", "lost"])

@@ -30,16 +30,42 @@ def visible(world, table, customer, at, times):
     ]
 
 
-def surviving(rows, field, order):
+def counted(world, customer, at):
+    """The events that counted at a moment: no machine's as far as known then, and no happening twice."""
+    nodes = owned(world, customer, at)
+    where = {event["event_id"]: (event["system"], event["source_id"]) for event in world["events"]}
+    return [
+        event
+        for event in visible(world, "events", customer, at, ("occurred_at", "recorded_at"))
+        if not (event["is_bot"] and event["bot_since"] < at) and where.get(event.get("duplicate_of")) not in nodes
+    ]
+
+
+def surviving(world, rows, field, order, at):
     found = [row for row in rows if row["field"] == field and (row["value"] or "").strip()]
     if not found:
         return None
     ranks = {system: place for place, system in enumerate(order)}
-    best = min(ranks.get(row["system"], 99) for row in found)
-    return max(
-        (row for row in found if ranks.get(row["system"], 99) == best),
-        key=lambda row: (row["occurred_at"], row["recorded_at"], row["system"], row["source_id"], row["value"]),
-    )["value"]
+
+    def proved(row):
+        """By the last proof known then: True verified, False refuted, None neither."""
+        known = [p for p in world["proofs"] if (p["field"], p["value"]) == (field, row["value"])]
+        known = [p for p in known if p["recorded_at"] < at]
+        return max(known, key=lambda p: p["recorded_at"])["verified"] if known else None
+
+    def loses(row):
+        # Among rows that nothing tells apart the first by its names wins.
+        return (
+            proved(row) is False,
+            field == "plan" and proved(row) is not True,
+            ranks.get(row["system"], 99),
+            proved(row) is not True,
+            -row["occurred_at"].timestamp(),
+            -row["recorded_at"].timestamp(),
+            (row["system"], row["source_id"], row["value"]),
+        )
+
+    return min(found, key=loses)["value"]
 
 
 def company(world, customer, at, account):
@@ -57,8 +83,8 @@ def company(world, customer, at, account):
     events = [
         event
         for other in colleagues
-        for event in visible(world, "events", other, at, ("occurred_at", "recorded_at"))
-        if not event["is_bot"] and event["type"] not in PASSIVE and event["occurred_at"] >= at - timedelta(days=30)
+        for event in counted(world, other, at)
+        if event["type"] not in PASSIVE and event["occurred_at"] >= at - timedelta(days=30)
     ]
     lost = {
         deal for one in (customer, *colleagues) for deal, outcome in deals(world, one, at).items() if outcome == "lost"
@@ -105,8 +131,7 @@ def contracts(world, customer, at):
 
 
 def reference(world, customer, at):
-    events = visible(world, "events", customer, at, ("occurred_at", "recorded_at"))
-    events = [event for event in events if not event["is_bot"]]
+    events = counted(world, customer, at)
     active = [event for event in events if event["type"] not in PASSIVE]
 
     def within(rows, days):
@@ -130,8 +155,8 @@ def reference(world, customer, at):
         "records": sum(system in ("crm", "ma") for system, _ in nodes),
         "devices": sum(system == "cookie" for system, _ in nodes),
         "days_since_first_seen": (at - min(first_links)) / timedelta(days=1) if first_links else None,
-        "industry": surviving(values, "industry", ("ma", "crm")),
-        "custom_plan": surviving(values, "plan", ("crm", "ma")),
+        "industry": surviving(world, values, "industry", ("ma", "crm"), at),
+        "custom_plan": surviving(world, values, "plan", ("crm", "ma"), at),
         "marketing_consent": ("granted" if newest_consent["granted"] else "refused") if newest_consent else None,
         "events_days_since": since(active),
         "pricing_page_days_since": since(pricing),
@@ -148,7 +173,7 @@ def reference(world, customer, at):
         plain[f"email_sent_count_{days}d"] = len(within([e for e in events if e["type"] in PASSIVE], days))
     for days in (7, 30):
         plain[f"active_days_{days}d"] = len({e["occurred_at"].astimezone(TOKYO).date() for e in within(active, days)})
-    plain |= company(world, customer, at, surviving(values, "account_id", ("crm", "ma")))
+    plain |= company(world, customer, at, surviving(world, values, "account_id", ("crm", "ma"), at))
     plain |= contracts(world, customer, at)
     plain["distinct_types_30d"] = len({e["type"] for e in within(active, 30)})
     return plain

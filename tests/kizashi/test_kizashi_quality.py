@@ -1,5 +1,6 @@
 """The command `quality` from end to end, and the report as a page, in a terminal and as JSON."""
 
+import csv
 import json
 import re
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from kizashi.quality_figures import spread
 from kizashi.quality_page import render_quality_page
 from kizashi.quality_texts import QUALITY_TEXTS
 from kizashi.quality_view import QualityView
+from kizashi.review_file import guard_text
 from tests.kizashi.conftest import Ran
 
 HOSTILE = "<script>alert('x')</script>[bold]\"&"
@@ -68,7 +70,9 @@ def hostile(publish_tables: Callable[..., Workspace]) -> QualityReport:
             {"source": "s", "file": HOSTILE, "rows": 2, "published": 1, "quarantined": 1, "forgotten": 0,
              "unused_columns": HOSTILE, "fingerprint": "f"}
         ],
-        source_days=[{"source": "s", "section": "events", "day": date(2025, 5, 1), "facts": 1, "repeated": 0}],
+        source_days=[
+            {"source": "s", "section": "events", "day": date(2025, 5, 1), "facts": 1, "repeated": 0, "early": 0}
+        ],
         quarantine=[
             {"source": "s", "file": HOSTILE, "line": 2, "section": "events", "reason": HOSTILE, "raw": "secret"}
         ],
@@ -161,6 +165,23 @@ def test_the_report_is_told_from_the_command_line(ran: Ran, tmp_path: Path, caps
     capsys.readouterr()
     assert run_guarded(app, ["quality", *given]) == 0
     assert "marketo_leads" in capsys.readouterr().out
+
+
+def test_conflicts_are_listed_in_a_file(ran: Ran, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given, path = ["--config", str(ran.config)], tmp_path / "conflicts.csv"
+    capsys.readouterr()
+    assert run_guarded(app, ["conflicts", "--out", str(path), "--json", *given]) == 0
+    told = json.loads(capsys.readouterr().out)
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == told["conflicts"] > 0
+    assert len({row["customer_id"] for row in rows}) == told["people"]
+    golden = {row["customer_id"]: row for row in ran.workspace.read_table("customers").to_pylist()}
+    shown = [(row, guard_text(golden[row["customer_id"]][row["field"]])) for row in rows]
+    assert all(row["kept_value"] == value != row["lost_value"] for row, value in shown)
+    assert run_guarded(app, ["conflicts", "--field", "shoe_size", "--out", str(path), *given]) == 2
+    assert "shoe_size" in capsys.readouterr().err
+    assert run_guarded(app, ["conflicts", "--out", str(tmp_path / "conflicts.xlsx"), *given]) == 2
 
 
 def test_a_page_that_cannot_be_written_is_refused_before_any_work(
