@@ -30,21 +30,36 @@ def system_order(settings: Settings) -> pa.Table:
 
 def build_golden_fields(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
     """Make `golden_fields` (customer_id, field, value), one row for each field that has a value today."""
+    listed = ", ".join(f"'{field}'" for field in GOLDEN_FIELDS)
+    connection.execute(
+        f"""CREATE TEMP TABLE told_fields AS
+        SELECT customer_id, field, min(value) AS least, max(value) AS most
+        FROM attributes WHERE value IS NOT NULL AND field IN ({listed}) GROUP BY customer_id, field"""
+    )
+    # Most values are undisputed; only the rest asks who wins.
+    connection.execute(
+        "CREATE TEMP TABLE disputed_values AS "
+        "FROM attributes SEMI JOIN (FROM told_fields WHERE least <> most) USING (customer_id, field)"
+    )
     connection.register("system_order", system_order(settings))
     connection.execute(
         f"""CREATE TABLE golden_fields AS
+        SELECT customer_id, field, least AS value FROM told_fields WHERE least = most
+        UNION ALL
         SELECT customer_id, field, arg_min(value, ({", ".join(RANKING)})) AS value
-        FROM ({ranked_values_sql(settings)}) GROUP BY customer_id, field"""
+        FROM ({ranked_values_sql(settings, "disputed_values")}) GROUP BY customer_id, field"""
     )
     connection.unregister("system_order")
+    for table in ("told_fields", "disputed_values"):
+        connection.execute(f"DROP TABLE {table}")
 
 
 # The least wins; the last columns only choose where nothing speaks for either.
 RANKING = ("standing", "-epoch_us(occurred_at)", "-epoch_us(recorded_at)", "system", "source_id", "value")
 
 
-def ranked_values_sql(settings: Settings) -> str:
-    """SQL for every value of a person's fields with what decides between them; needs `system_order`.
+def ranked_values_sql(settings: Settings, rows: str = "attributes") -> str:
+    """SQL for every value of a person's fields in `rows` with what decides between them; needs `system_order`.
 
     To the columns of `attributes` come `refuted` and `verified` (by the last of its `proofs`), `place` (of its system),
     `ahead` (verified, where that goes before the order of systems) and `standing`, these in one number.
@@ -66,7 +81,7 @@ def ranked_values_sql(settings: Settings) -> str:
             SELECT *, verified AND coalesce(field IN ({ahead}), false) AS ahead
             FROM (
                 SELECT a.*{told}, coalesce(o.place, {_LAST_PLACE - 1}) AS place
-                FROM attributes a LEFT JOIN system_order o ON o.field = a.field AND o.system = a.system {joined}
+                FROM {rows} a LEFT JOIN system_order o ON o.field = a.field AND o.system = a.system {joined}
                 WHERE a.value IS NOT NULL AND a.field IN ({listed})
             )
         )"""

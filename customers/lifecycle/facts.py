@@ -8,7 +8,14 @@ from core.lifecycle_settings import EventCondition, FieldCondition
 from core.patterns import like_pattern
 from customers.connectors.raw import literal
 
-_RECENT = "event_id, system, source_id, epoch_us(occurred_at) AS occurred, epoch_us(recorded_at) AS recorded"
+# Machines give themselves away within minutes. A click is believed when that time has passed: what a stage was entered
+# by stays, so nothing may enter one that is taken back at once.
+_SETTLED = (
+    "recorded_at + CASE WHEN type IN ('email_open', 'email_click') THEN INTERVAL 10 MINUTES ELSE INTERVAL 0 MINUTE END"
+)
+_RECENT = f"event_id, system, source_id, epoch_us(occurred_at) AS occurred, epoch_us({_SETTLED}) AS recorded"
+# What another system told already is no second time.
+_COUNTS = f"(bot_since IS NULL OR bot_since > {_SETTLED}) AND duplicate_of IS NULL"
 
 
 def create_facts(connection: duckdb.DuckDBPyConnection) -> None:
@@ -36,7 +43,7 @@ def add_event_facts(
     among = f"SEMI JOIN {of_records} USING (system, source_id)" if of_records else ""
     connection.execute(
         f"""CREATE TEMP TABLE matched_events AS
-        SELECT {_RECENT}, {flags} FROM published_events {among} WHERE ({" OR ".join(matches)}) AND NOT is_bot"""
+        SELECT {_RECENT}, {flags} FROM published_events {among} WHERE ({" OR ".join(matches)}) AND {_COUNTS}"""
     )
     for place, (number, _) in enumerate(conditions):
         connection.execute(
