@@ -12,6 +12,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+import kizashi as kz
 from core.errors import SourceError
 from kizashi.cli import app
 from kizashi.export import write_excel
@@ -266,3 +267,31 @@ def test_every_text_takes_the_same_values_in_both_languages() -> None:
             {name for _, name, _, _ in string.Formatter().parse(sentence) if name} for sentence in (label.ja, label.en)
         ]
         assert names[0] == names[1], key
+
+
+def test_a_new_record_is_asked_about(fair: Company, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(fair, "unify", "--json") == 0
+    (found,) = told(fair, capsys, "identity", "find", "email=u7@firm2.example.jp")["found"]
+    assert (found["customer_id"], found["rule"], found["joins"]) == (fair.who("crm", "7"), "email", True)
+    path = tmp_path / "record.json"
+    path.write_text(json.dumps({"email": "u7@firm2.example.jp", "phone": None}), encoding="utf-8")
+    assert told(fair, capsys, "identity", "find", "--file", str(path))["found"] == [found]
+    for lang, words in (("ja", ("同じメールアドレス", "する")), ("en", ("the same e-mail address", "yes"))):
+        assert run(fair, "identity", "find", "email=u7@firm2.example.jp", "--lang", lang) == 0
+        shown = capsys.readouterr().out
+        assert all(word in shown for word in words)
+        assert "u7@firm2.example.jp" not in shown
+    assert run(fair, "identity", "find", "email=stranger@example.org", "--lang", "ja") == 0
+    assert "該当する人はいません" in capsys.readouterr().out
+    for arguments, said in (
+        ([], "no record was given"),
+        (["u7@firm2.example.jp"], "not of the form FIELD=VALUE"),
+        (["telephone=1"], "telephone is no field of a person"),
+        (["--file", str(tmp_path / "none.json")], "cannot be read as JSON"),
+    ):
+        assert run(fair, "identity", "find", *arguments) == 2
+        assert said in capsys.readouterr().err
+    frame = kz.open(fair.home / "company.yaml").find({"email": "u7@firm2.example.jp"})
+    assert frame.to_dict("records") == [
+        {"customer_id": found["customer_id"], "rule": "email", "probability": 1.0, "joins": True}
+    ]
