@@ -23,6 +23,8 @@ from kizashi.texts import Locale
 
 _SHOWN_FIELDS = 4
 _SHOWN_ROWS = 60
+# Columns whose values are never broken.
+_SHORT = ("known", "customer", "joins")
 
 
 @dataclass(frozen=True)
@@ -166,7 +168,7 @@ class IdentityView:
     def _table(self, title: str, *columns: str) -> Table:
         # Ids have no spaces to break at: long ones are folded, never cut.
         headed = [
-            Column(self._say(name), overflow="fold", no_wrap=name == "known", ratio=None if name == "known" else 1)
+            Column(self._say(name), overflow="fold", no_wrap=name in _SHORT, ratio=None if name in _SHORT else 1)
             for name in columns
         ]
         return Table(*headed, title=self._say(title), title_justify="left", box=box.SIMPLE_HEAD, expand=True)
