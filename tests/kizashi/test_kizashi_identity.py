@@ -12,7 +12,6 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-import kizashi as kz
 from core.errors import SourceError
 from kizashi.cli import app
 from kizashi.export import write_excel
@@ -291,7 +290,3 @@ def test_a_new_record_is_asked_about(fair: Company, tmp_path: Path, capsys: pyte
     ):
         assert run(fair, "identity", "find", *arguments) == 2
         assert said in capsys.readouterr().err
-    frame = kz.open(fair.home / "company.yaml").find({"email": "u7@firm2.example.jp"})
-    assert frame.to_dict("records") == [
-        {"customer_id": found["customer_id"], "rule": "email", "probability": 1.0, "joins": True}
-    ]

@@ -144,6 +144,16 @@ def test_explanations_give_the_same_probability(ws: OpenWorkspace) -> None:
         ws.explain("lead", scores["customer_id"][0], "fr")  # type: ignore[arg-type]  # wrong on purpose
 
 
+def test_a_record_finds_its_person(ws: OpenWorkspace) -> None:
+    person = next(row for row in ws.customers().itertuples() if isinstance(row.email, str) and row.records > 1)
+    found = ws.find({"email": person.email.upper()})
+    assert list(found.columns) == ["customer_id", "rule", "probability", "joins"]
+    assert found.iloc[0].to_dict() == {
+        "customer_id": person.customer_id, "rule": "email", "probability": 1.0, "joins": True,
+    }  # fmt: skip
+    assert ws.find({"email": "nobody@example.org"}).empty
+
+
 def test_features_are_those_that_were_scored(ws: OpenWorkspace) -> None:
     scores, rows, bundle = ws.score("lead"), ws.features("lead"), ws.model("lead").bundle
     assert list(rows["customer_id"]) == list(scores["customer_id"])
