@@ -23,6 +23,7 @@ from core.tables import TABLES
 
 _POINTER = "current.json"
 _SCRATCH = "tmp"
+_UNITS = {"MiB": 1024**2 / 1e9, "GiB": 1024**3 / 1e9, "TiB": 1024**4 / 1e9}
 # Written by commands that hold the lock alone; a serving process writes elsewhere, at any time.
 _LOCKED_FOLDERS = (
     "cache",
@@ -103,12 +104,12 @@ def fingerprint(*parts: object) -> str:
     return digest.hexdigest()[:16]
 
 
-def connect_duckdb(threads: int | None = None, memory: str | None = None) -> duckdb.DuckDBPyConnection:
+def connect_duckdb(threads: int | None = None, memory_gb: float | None = None) -> duckdb.DuckDBPyConnection:
     """A fresh in-memory DuckDB in UTC that needs no network and spills to the system's temporary folder.
 
     Args:
         threads: how many it uses; None for all cores.
-        memory: how much it keeps in memory before it spills, such as `3GB`; None for most of what the machine has.
+        memory_gb: how much it keeps in memory before it spills, as `limit_memory` says; None for most of what there is.
     """
     connection = duckdb.connect(":memory:")
     connection.execute("SET TimeZone = 'UTC'")
@@ -120,11 +121,23 @@ def connect_duckdb(threads: int | None = None, memory: str | None = None) -> duc
     # DuckDB's own choice would be a folder `.tmp` wherever the command was started.
     spill = Path(tempfile.gettempdir()) / f"kizashi-duckdb-{os.getpid()}"
     connection.execute(f"SET temp_directory = '{str(spill).replace(chr(39), chr(39) * 2)}'")
-    if memory is not None:
-        connection.execute(f"SET memory_limit = '{memory}'")
+    if memory_gb is not None:
+        limit_memory(connection, memory_gb)
     if threads is not None:
         connection.execute(f"SET threads = {int(threads)}")
     return connection
+
+
+def limit_memory(connection: duckdb.DuckDBPyConnection, gigabytes: float) -> None:
+    """From now on keep so much in memory before spilling, and never more than half of what DuckDB would take itself.
+
+    Its own choice, most of the machine's or the container's memory, leaves nothing for the Python beside it.
+    """
+    connection.execute("RESET memory_limit")
+    ((own,),) = connection.execute("SELECT current_setting('memory_limit')").fetchall()
+    number, unit = str(own).split()
+    half = float(number) * _UNITS[unit] / 2
+    connection.execute(f"SET memory_limit = '{min(gigabytes, half):.2f}GB'")
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from core.errors import ConfigurationError, Fault, SourceError, raise_faults
 from core.logs import get_logger
 from core.progress import Progress, SilentProgress
 from core.settings import Settings
-from core.storage import Workspace, connect_duckdb, fingerprint
+from core.storage import Workspace, connect_duckdb, fingerprint, limit_memory
 from customers.accounts import build_accounts
 from customers.balance import SourceReport, balance_sources
 from customers.bots import mark_bots
@@ -53,7 +53,8 @@ from customers.survivorship import GOLDEN_FIELDS, build_customers, build_golden_
 
 log = get_logger("customers")
 
-_MEMORY = "4GB"
+# While records are compared another DuckDB, and Python, need memory too.
+_MEMORY_GB, _MEMORY_BESIDE_GB = 8.0, 3.0
 _SETTINGS_USED = {"sources", "identity", "survivorship", "consent", "events", "as_of", "timezone"}
 # Rules of links that no source makes.
 _OWN_RULES = ("decision", "similar")
@@ -149,7 +150,9 @@ def _unify(settings: Settings, workspace: Workspace, run: str, progress: Progres
             advance()
             build_accounts(connection, memory)
             advance()
+            limit_memory(connection, _MEMORY_BESIDE_GB)
             resolved = link_people(connection, settings.identity, workspace, run, decisions, cache.folder)
+            limit_memory(connection, _MEMORY_GB)
             advance()
             mark_duplicates(connection, settings.sources, settings.events.duplicates)
             attach_events(connection)
@@ -238,7 +241,7 @@ def _refuse_unknown_fields(settings: Settings) -> None:
 @contextmanager
 def _engine(workspace: Workspace) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
     """A DuckDB that knows our functions, and a folder for copies that vanishes with it."""
-    with workspace.scratch() as scratch, connect_duckdb(memory=_MEMORY) as connection:
+    with workspace.scratch() as scratch, connect_duckdb(memory_gb=_MEMORY_GB) as connection:
         connection.execute(f"SET temp_directory = {literal(str(scratch))}")
         define_moments(connection)
         define_functions(connection)

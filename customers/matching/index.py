@@ -26,7 +26,7 @@ from customers.matching.link import learn
 
 # Less likely pairs are of no use to anybody: one in twenty.
 LEAST_KEPT = 0.05
-_MEMORY = "3GB"
+_MEMORY_GB = 3.0
 _MOST_PARTS = 32
 
 
@@ -65,7 +65,7 @@ class MatchIndex:
             return
         rows = rows.sort_by([(name, "ascending") for name in (*self.columns, "mark")])
         prepared = prepare_fields(rows, self.fields)
-        with connect_duckdb(memory=_MEMORY) as connection:
+        with connect_duckdb(memory_gb=_MEMORY_GB) as connection:
             learned = learn(connection, prepared, rows.num_rows)
             learned.knowledge.save(self.folder)
             numbers = np.arange(rows.num_rows, dtype=np.int32)
@@ -92,7 +92,7 @@ class MatchIndex:
         return int(count)
 
     def _add(self, rows: pa.Table, first: int, knowledge: Knowledge) -> None:
-        with connect_duckdb(memory=_MEMORY) as connection:
+        with connect_duckdb(memory_gb=_MEMORY_GB) as connection:
             self._write(connection, rows, first, nearest(connection, self, rows, first, knowledge))
 
     def _write(self, connection: duckdb.DuckDBPyConnection, rows: pa.Table, first: int, near: "Near") -> None:
