@@ -36,9 +36,9 @@ from customers.unify import unify_customers
 from simulator import simulate_company
 
 ROOT = Path(__file__).parents[1]
-# Half a million people leave a million records and ten million rows of events in six months.
+# Half a million people leave a million records and ten million events in ten months.
 CUSTOMERS = 500_000
-MONTHS = 9
+MONTHS = 10
 LIMIT = 2.0
 MEMORY_GB = 12.0
 _SPLINK_THRESHOLD = 0.95
