@@ -4,7 +4,14 @@ import argparse
 import os
 from pathlib import Path
 
-from benchmarks import address_quality, hidden_winners, identity_quality, simulator_quality
+from benchmarks import (
+    address_quality,
+    hidden_winners,
+    identity_quality,
+    simulator_quality,
+    unify_again,
+    unify_scale,
+)
 from core.logs import configure_logs
 from kizashi.launch import QUIET_ENVIRONMENT
 
@@ -13,12 +20,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--customers", type=int, default=30_000, help="people in each simulated company")
     parser.add_argument("--seeds", type=int, nargs="+", default=[11, 12, 13, 14, 15], help="one company per seed")
+    parser.add_argument(
+        "--scale", type=int, default=50_000, help="people whose records are unified; 500000 make a million records"
+    )
     parser.add_argument("--out", type=Path, default=Path("data/bench"), help="where the companies and figures go")
     arguments = parser.parse_args()
     os.environ.update(QUIET_ENVIRONMENT)
     configure_logs()
     address_quality.run()
     identity_quality.run()
+    unify_scale.run(arguments.scale, arguments.out)
+    unify_again.run(arguments.scale, arguments.out)
     hidden_winners.run(arguments.customers // 3, arguments.seeds[:3], arguments.out)
     simulator_quality.run(arguments.customers, arguments.seeds, arguments.out)
 
