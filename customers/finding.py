@@ -73,7 +73,7 @@ class PersonFinder:
                     "run `kizashi run` once, then ask again",
                 )
             self._index = index
-            self._rows = index.rows()
+            self._rows = index.next_row()
 
     def find(self, record: Mapping[str, str]) -> list[Found]:
         """The people whose record it may be, the surest first.

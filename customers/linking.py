@@ -27,14 +27,16 @@ def link_people(
     run: str,
     decisions: Sequence[Decision] = (),
     folder: Path | None = None,
+    *,
+    prune: bool = False,
 ) -> Resolved:
     """Make the tables `identities`, `identity_changes`, `identity_links` and `node_now` (each node's person of today).
 
     Decisions of people hold against every link, from their time on. What a former run worked out and kept in `folder`
-    is used where nothing is new.
+    is used where nothing is new; with `prune` what nobody holds any more is kept no longer.
     """
     _collect_links(connection)
-    propose_similar(connection, settings.similar, workspace)
+    propose_similar(connection, settings.similar, workspace, prune=prune)
     _collect_nodes(connection)
     _number_links(connection)
     _load_former(connection, workspace)

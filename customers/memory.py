@@ -25,9 +25,11 @@ class Memory:
     def __init__(self, connection: duckdb.DuckDBPyConnection, folder: Path | None) -> None:
         self._connection = connection
         self._folder = folder
-        self._tables: list[str] = []
+        # Each table with the SQL of what may be asked again.
+        self._tables: dict[str, str] = {}
+        self._pruned = False
 
-    def ask(self, table: str, asked: str, answers: Sequence[str], answer: Answer) -> None:
+    def ask(self, table: str, asked: str, answers: Sequence[str], answer: Answer, *, in_use: str | None = None) -> None:
         """Make a table of the questions and their answers, whatever was answered before included.
 
         Args:
@@ -35,6 +37,7 @@ class Memory:
             asked: SQL of the questions, whose columns are texts, not NULL, and begin the table; repeats are allowed.
             answers: the columns that follow.
             answer: takes one question's texts and gives its rows of answers, as many as there are.
+            in_use: SQL of all questions that the data hold, where only some of them are asked; else they are all.
         """
         self._connection.execute(f"CREATE OR REPLACE TEMP TABLE asked AS SELECT DISTINCT * FROM ({asked})")
         questions = [name for name, *_ in self._connection.execute("DESCRIBE asked").fetchall()]
@@ -42,7 +45,7 @@ class Memory:
         columns = ", ".join(f"{name} VARCHAR" for name in (*questions, *answers))
         for name in (table, f"{table}_new"):
             self._connection.execute(f"CREATE TABLE {name} ({columns})")
-        self._tables.append(table)
+        self._tables[table] = in_use or f"SELECT {listed} FROM {table}"
         known = self._known(table)
         if known is not None:
             self._connection.execute(f"INSERT INTO {table} FROM {known} SEMI JOIN asked USING ({listed})")
@@ -64,12 +67,21 @@ class Memory:
         self._connection.execute("DROP TABLE fresh")
         self._connection.execute("DROP TABLE asked")
 
+    def forget_unused(self) -> None:
+        """Keep nothing that the data do not hold any more."""
+        self._pruned = True
+
     def save(self, folder: Path) -> None:
         """Write what was answered now beside what was answered before."""
-        for table in self._tables:
+        for table, in_use in self._tables.items():
             former = sorted(self._folder.glob(f"{table}-*.parquet")) if self._folder else []
             rows = f"FROM {table}_new"
-            if len(former) < _MOST_PARTS:
+            if self._pruned and former:
+                questions = [name for name, *_ in self._connection.execute(f"DESCRIBE {in_use}").fetchall()]
+                everything = f"{rows} UNION ALL FROM {self._known(table)}"
+                rows = f"FROM ({everything}) SEMI JOIN ({in_use}) USING ({', '.join(questions)})"
+                former = []
+            elif len(former) < _MOST_PARTS:
                 for path in former:
                     link_file(path, folder / path.name)
             else:

@@ -126,6 +126,8 @@ def build_profiles(
         "SELECT field, value FROM dated_values WHERE kind IN ('text', 'category') AND value IS NOT NULL",
         ("form_field", "form"),
         _forms_of,
+        in_use="""SELECT field, value FROM staged.field_values WHERE value IS NOT NULL
+            UNION SELECT field, unnest([old_value, new_value]) AS value FROM staged.field_changes""",
     )
     connection.execute("CREATE TABLE own_departments AS SELECT unnest(?::VARCHAR[]) AS source", [mapped_departments])
     connection.execute(

@@ -1,6 +1,7 @@
 """Records that share no key and are one person all the same: proposals with a probability, each since its own time."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
@@ -32,7 +33,9 @@ MOST_HOLDERS = 50
 _LEARN_AGAIN_AT = 1.25
 
 
-def propose_similar(connection: duckdb.DuckDBPyConnection, settings: SimilarSettings, workspace: Workspace) -> None:
+def propose_similar(
+    connection: duckdb.DuckDBPyConnection, settings: SimilarSettings, workspace: Workspace, *, prune: bool = False
+) -> None:
     """Make `similar_links`: pairs of records, since when the values that make them alike were known, and how likely.
 
     A record is compared as it was first known and as it is known last; a pair counts since both records' compared
@@ -40,7 +43,8 @@ def propose_similar(connection: duckdb.DuckDBPyConnection, settings: SimilarSett
     weights alone, so a later record or value takes no earlier link away.
 
     Makes `identity_pairs` too: these pairs and the likeliest of the others, with what each field says. The compared
-    rows are kept in the workspace; a later run compares only rows that it has not seen before.
+    rows are kept in the workspace; a later run compares only rows that it has not seen before. With `prune` none is kept
+    that no record holds any more.
     """
     connection.execute(
         "CREATE TABLE similar_links (left_system VARCHAR, left_id VARCHAR, right_system VARCHAR, right_id VARCHAR, "
@@ -56,7 +60,7 @@ def propose_similar(connection: duckdb.DuckDBPyConnection, settings: SimilarSett
     ((rows,),) = connection.execute("SELECT count(*) FROM compared_rows").fetchall()
     if rows < settings.least_records:
         return
-    _find_pairs(connection, _indexed(connection, workspace, rows))
+    _find_pairs(connection, _indexed(connection, workspace, rows, prune))
     connection.execute(
         f"""INSERT INTO similar_links
         WITH met AS (
@@ -133,29 +137,35 @@ def _collect_versions(connection: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-def _indexed(connection: duckdb.DuckDBPyConnection, workspace: Workspace, rows: int) -> MatchIndex:
+def _indexed(connection: duckdb.DuckDBPyConnection, workspace: Workspace, rows: int, prune: bool) -> MatchIndex:
     """The index in the workspace, with all `compared_rows` in it; published as a generation of its own.
 
-    It may hold rows that no record has any more: what was compared once need not be compared again.
+    Unless it is pruned it may hold rows that no record has any more: what was compared once need not be compared again.
     """
     former = current_index(workspace)
     knowledge = Knowledge.load(former.folder) if former else None
-    worn_out = knowledge is None or rows > _LEARN_AGAIN_AT * knowledge.records
     everything = f"SELECT mark, {', '.join(COMPARED_COLUMNS)} FROM compared_rows"
-    new = everything
-    if former is not None and former.rows():
-        new += f" ANTI JOIN {former.sql('rows')} USING (mark)"
-    if former is not None and not worn_out:
-        ((fresh,),) = connection.execute(f"SELECT count(*) FROM ({new})").fetchall()
-        if not fresh:
-            return former
+    if former is None or knowledge is None or rows > _LEARN_AGAIN_AT * knowledge.records:
+        return _published(workspace, rows, lambda index: index.build(connection.sql(everything).to_arrow_table()))
+    if not former.next_row() or former.full_of_parts():
+        again = connection.sql(everything).to_arrow_table()
+        return _published(workspace, rows, lambda index: index.build(again, knowledge))
+    new = f"{everything} ANTI JOIN {former.sql('rows')} USING (mark)"
+    dead = f"FROM {former.sql('rows')} ANTI JOIN compared_rows USING (mark)"
+    ((fresh, gone),) = connection.execute(
+        f"SELECT (SELECT count(*) FROM ({new})), (SELECT count(*) FROM ({dead}))"
+    ).fetchall()
+    prune = prune and gone > 0
+    if not fresh and not prune:
+        return former
+    alive = connection.sql("SELECT mark FROM compared_rows").to_arrow_table() if prune else None
+    added = connection.sql(f"{new} ORDER BY ALL").to_arrow_table()
+    return _published(workspace, rows, lambda index: index.extend(former, added, alive))
+
+
+def _published(workspace: Workspace, rows: int, fill: Callable[[MatchIndex], None]) -> MatchIndex:
     with workspace.publish(STAGE, fingerprint(workspace.manifest(STAGE), rows), {"rows": rows}) as folder:
-        if former is None or worn_out:
-            _index(folder).build(connection.sql(everything).to_arrow_table())
-        elif former.full_of_parts() or not former.rows():
-            _index(folder).build(connection.sql(everything).to_arrow_table(), knowledge)
-        else:
-            _index(folder).extend(former, connection.sql(f"{new} ORDER BY ALL").to_arrow_table())
+        fill(_index(folder))
     return _index(workspace.current(STAGE))
 
 

@@ -172,33 +172,35 @@ class Staging:
         asked.append(f"SELECT 1 FROM {self._kept('files_read')} JOIN forgotten_now USING (source, file)")
         return any(self._connection.execute(f"{query} LIMIT 1").fetchall() for query in asked)
 
+    def lost_files(self) -> bool:
+        """Whether files that a former run read are gone or were changed."""
+        alive = {file.number for file, _ in self._live}
+        return any(file.number not in alive for file in self._known.values())
+
     def save(self, folder: Path) -> None:
-        """Write what may be kept; files of former runs are linked, not copied, until they hold too much of the past."""
+        """Write what may be kept, and nothing of files that are gone or were changed.
+
+        Files of former runs are linked, not copied, where every row in them still counts.
+        """
         kept = [file for file, keep in self._live if keep]
-        parts = sorted(self._former.glob("events-*.parquet")) if self._former else []
-        fresh = f"file_no IN ({', '.join(str(file.number) for file in kept) or 'NULL'})"
-        if self._former and len(parts) < _MOST_PARTS and not self._mostly_dead(kept):
-            for table in _TABLES:
-                for path in self._former.glob(f"{table}-*.parquet"):
+        listed = f"file_no IN ({', '.join(str(file.number) for file in kept) or 'NULL'})"
+        for table, query in self._queries.items():
+            former = sorted(self._former.glob(f"{table}-*.parquet")) if self._former else []
+            rows = f"FROM ({query}) WHERE {listed}"
+            if former and len(former) < _MOST_PARTS and not self._holds_dead(table):
+                for path in former:
                     link_file(path, folder / path.name)
-            fresh += " AND file_no NOT IN (FROM kept_files)"
-            number = len(parts)
-        else:
-            number = 0
-        for table in _TABLES:
-            target = literal(folder / f"{table}-{number:05d}.parquet")
-            self._connection.execute(
-                f"COPY (FROM ({self._queries[table]}) WHERE {fresh}) TO {target} (FORMAT parquet, COMPRESSION zstd)"
-            )
+                rows += " AND file_no NOT IN (FROM kept_files)"
+            else:
+                former = []
+            target = literal(folder / f"{table}-{len(former):05d}.parquet")
+            self._connection.execute(f"COPY ({rows}) TO {target} (FORMAT parquet, COMPRESSION zstd)")
         write_json(folder / _LIST, {"files": [asdict(file) for file in kept]})
 
-    def _mostly_dead(self, kept: list[ReadFile]) -> bool:
-        """Whether more files of former runs are gone or changed than still count."""
-        alive = {file.number for file in kept}
-        ((stored,),) = self._connection.execute(
-            f"SELECT count(DISTINCT file_no) FROM {self._stored('files_read')}"
-        ).fetchall()
-        return int(stored) > 2 * sum(file.number in alive for file in self._known.values())
+    def _holds_dead(self, table: str) -> bool:
+        """Whether former runs left rows of files that do not count any more."""
+        dead = f"FROM {self._stored(table)} ANTI JOIN kept_files USING (file_no) LIMIT 1"
+        return bool(self._connection.execute(f"SELECT 1 {dead}").fetchall())
 
     def _show(self) -> None:
         for table, query in self._queries.items():

@@ -151,7 +151,8 @@ def _unify(settings: Settings, workspace: Workspace, run: str, progress: Progres
             build_accounts(connection, memory)
             advance()
             limit_memory(connection, _MEMORY_BESIDE_GB)
-            resolved = link_people(connection, settings.identity, workspace, run, decisions, cache.folder)
+            lost = staging.lost_files()
+            resolved = link_people(connection, settings.identity, workspace, run, decisions, cache.folder, prune=lost)
             limit_memory(connection, _MEMORY_GB)
             advance()
             mark_duplicates(connection, settings.sources, settings.events.duplicates)
@@ -191,6 +192,8 @@ def _unify(settings: Settings, workspace: Workspace, run: str, progress: Progres
                       (SELECT count(*) FROM identity_changes WHERE kind = 'merge'),
                       (SELECT count(*) FROM link_states WHERE state = 'names')"""
         ).fetchall()
+        if lost:
+            memory.forget_unused()
         # Last: from here on the former run's files are gone.
         cache.save(mark, staging, memory, records.kept(connection), resolved, Holders(connection))
     conflicts = conflicts_among(decisions_in_force(decisions))

@@ -72,24 +72,52 @@ class MatchIndex:
             near = Near(numbers, rows, learned.judge, learned.left, learned.right, learned.probability)
             self._write(connection, rows, 0, near)
 
-    def extend(self, former: "MatchIndex", rows: pa.Table) -> None:
-        """Begin with what another index holds, and add rows that it does not hold."""
+    def extend(self, former: "MatchIndex", rows: pa.Table, alive: pa.Table | None = None) -> None:
+        """Begin with what another index holds, and add rows that it does not hold.
+
+        Args:
+            former: the other index.
+            rows: the columns `mark` and the compared ones.
+            alive: the marks of all rows that any record holds; nothing is taken over of others. None: everything is.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         knowledge = Knowledge.load(former.folder)
         if knowledge is None:
             raise ValueError(f"{former.folder} holds no knowledge of this version")
-        for path in former.folder.glob("*"):
-            link_file(path, self.folder / path.name)
+        if alive is None:
+            for path in former.folder.glob("*"):
+                link_file(path, self.folder / path.name)
+        else:
+            knowledge.save(self.folder)
+            self._take_over(former, alive)
         if rows.num_rows:
-            self._add(rows, self.rows(), knowledge)
+            self._add(rows, former.next_row(), knowledge)
 
-    def rows(self) -> int:
-        """How many rows it holds."""
+    def next_row(self) -> int:
+        """The number that the next row gets; 0 where there was none."""
         if not any(self.folder.glob("rows-*.parquet")):
             return 0
         with connect_duckdb() as connection:
-            ((count,),) = connection.execute(f"SELECT count(*) FROM {self.sql('rows')}").fetchall()
-        return int(count)
+            ((number,),) = connection.execute(f"SELECT coalesce(max(row) + 1, 0) FROM {self.sql('rows')}").fetchall()
+        return int(number)
+
+    def _take_over(self, former: "MatchIndex", alive: pa.Table) -> None:
+        """Write what a former index holds of the rows that are alive, under their numbers, as one part."""
+        with connect_duckdb(memory_gb=_MEMORY_GB) as connection:
+            connection.register("alive", alive)
+            connection.execute(
+                f"CREATE TABLE kept AS SELECT row FROM {former.sql('rows')} SEMI JOIN alive USING (mark)"
+            )
+            queries = {
+                "rows": f"FROM {former.sql('rows')} SEMI JOIN kept USING (row)",
+                "keys": f"SELECT k.* FROM {former.sql('keys')} k SEMI JOIN kept ON kept.row = k.record "
+                "ORDER BY key, record",
+                "pairs": f"SELECT p.* FROM {former.sql('pairs')} p "
+                "SEMI JOIN kept a ON a.row = p.left_row SEMI JOIN kept b ON b.row = p.right_row",
+            }
+            for prefix, query in queries.items():
+                target = str(self.folder / f"{prefix}-00000.parquet").replace("'", "''")
+                connection.execute(f"COPY ({query}) TO '{target}' (FORMAT parquet, COMPRESSION zstd)")
 
     def _add(self, rows: pa.Table, first: int, knowledge: Knowledge) -> None:
         with connect_duckdb(memory_gb=_MEMORY_GB) as connection:

@@ -75,7 +75,7 @@ def test_any_order_of_arrival_makes_the_same_people(tmp_path: Path, seed: int) -
         given |= {row["customer_id"] for row in company.rows("customers")}
     learned = current_index(company.workspace)
     assert learned is not None
-    assert learned.rows() > 250
+    assert learned.next_row() > 250
     arrived = people(company)
     assert all(resolves(company, customer_id) for customer_id in given)
 
@@ -203,3 +203,54 @@ def test_each_question_is_answered_once_in_all_runs(tmp_path: Path) -> None:
     # What the second run did not ask for is still known, and so is what only it asked for.
     assert ask("SELECT unnest(['a', 'c', 'none']) AS text", two, three) == [("a", "A"), ("c", "C"), ("none", None)]
     assert asked == ["a", "b", "none", "c"]
+
+
+def test_no_compared_row_is_kept_that_nobody_holds_any_more(fair: Any) -> None:
+    def compared() -> set[str]:
+        index = current_index(fair.workspace)
+        assert index is not None
+        with duckdb.connect() as connection:
+            return {row[0] for row in connection.execute(f"SELECT email FROM {index.sql('rows')}").fetchall()}
+
+    fair.unify()
+    before = fair.rows("identities")
+    path = fair.home / "exports" / "cards.csv"
+    text = path.read_text(encoding="utf-8")
+    kept, gone = text.splitlines()[:-1], text.splitlines()[-1]
+    assert gone.split(",")[1] in compared()
+    path.write_text("\n".join(kept) + "\n", encoding="utf-8")
+    fair.unify()
+    assert gone.split(",")[1] not in compared()
+    # The numbers of rows are not given away again, and what comes back is compared anew.
+    path.write_text(text, encoding="utf-8")
+    fair.unify()
+    assert gone.split(",")[1] in compared()
+    strip = [{name: value for name, value in row.items() if name != "run"} for row in fair.rows("identities")]
+    assert strip == [{name: value for name, value in row.items() if name != "run"} for row in before]
+
+
+def test_nothing_is_kept_of_a_file_that_is_gone_or_was_changed(small_company: Any) -> None:
+    small_company.sources[1] = small_company.sources[1] | {"path": "{home}/exports/visits*.csv"}
+    gone = small_company.write(
+        "visits2.csv",
+        "event_id,cookie,login,url,at,recorded\nv9,k9,,/gone,2025-03-02T10:00:00Z,2025-03-02T10:00:05Z\n",
+    )
+    small_company.unify()
+
+    def kept(table: str, column: str) -> set[str]:
+        path = small_company.workspace.current("cache") / f"{table}-*.parquet"
+        with duckdb.connect() as connection:
+            return {row[0] for row in connection.execute(f"SELECT DISTINCT {column} FROM '{path}'").fetchall()}
+
+    assert "/gone" in kept("events", "url")
+    assert "花子" in kept("field_values", "value")
+    gone.unlink()
+    leads = small_company.home / "exports" / "leads.csv"
+    leads.write_text(leads.read_text(encoding="utf-8").replace("花子", "華子"), encoding="utf-8")
+    small_company.unify()
+    assert kept("events", "url") == {"/pricing", "/help", "/"}
+    assert "花子" not in kept("field_values", "value")
+    assert "華子" in kept("field_values", "value")
+    for table, column in (("forms", "value"), ("person_names", "first_name")):
+        assert "花子" not in kept(table, column)
+        assert "太郎" in kept(table, column)
