@@ -42,9 +42,10 @@ def propose_similar(
     values were known, at the earliest. Whether a pair is proposed follows from its own values and from the learned
     weights alone, so a later record or value takes no earlier link away.
 
-    Makes `identity_pairs` too: these pairs and the likeliest of the others, with what each field says. The compared
-    rows are kept in the workspace; a later run compares only rows that it has not seen before. With `prune` none is kept
-    that no record holds any more.
+    Makes `identity_pairs` too: these pairs and the likeliest of the others, with what each field says.
+
+    The compared rows are kept in the workspace; a later run compares only rows that it has not seen before. With
+    `prune` none is kept that no record holds any more.
     """
     connection.execute(
         "CREATE TABLE similar_links (left_system VARCHAR, left_id VARCHAR, right_system VARCHAR, right_id VARCHAR, "

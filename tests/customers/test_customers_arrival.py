@@ -221,7 +221,7 @@ def test_no_compared_row_is_kept_that_nobody_holds_any_more(fair: Any) -> None:
     path.write_text("\n".join(kept) + "\n", encoding="utf-8")
     fair.unify()
     assert gone.split(",")[1] not in compared()
-    # The numbers of rows are not given away again, and what comes back is compared anew.
+    # What comes back is compared anew.
     path.write_text(text, encoding="utf-8")
     fair.unify()
     assert gone.split(",")[1] in compared()
