@@ -79,6 +79,7 @@ def learn(connection: duckdb.DuckDBPyConnection, fields: Sequence[Prepared], rec
         ]
     )
     learned_levels = np.concatenate([levels[chosen], comparer.levels(other_left, other_right)])
+    is_candidate = np.arange(len(learned_levels)) < len(chosen)
     learned_left = np.concatenate([left[chosen], other_left])
     learned_right = np.concatenate([right[chosen], other_right])
 
@@ -86,7 +87,7 @@ def learn(connection: duckdb.DuckDBPyConnection, fields: Sequence[Prepared], rec
         logs = count_logs(fields, people)
         rarity = Rarity(fields, logs)
         learned_rarity = rarity.of(learned_left, learned_right, learned_levels)
-        model = learn_model(fields, learned_levels, learned_rarity, weight, records)
+        model = learn_model(fields, learned_levels, learned_rarity, weight, is_candidate, records)
         judge = Judge(fields, comparer, rarity, model)
         probability = judge.probability(left, right, levels)
         likely = np.flatnonzero(probability >= _LEAST)

@@ -164,17 +164,28 @@ class Rarity:
         return found
 
 
-def learn_model(fields: Sequence[Prepared], levels: Levels, rarity: Floats, weight: Floats, records: int) -> MatchModel:
+def learn_model(
+    fields: Sequence[Prepared],
+    levels: Levels,
+    rarity: Floats,
+    weight: Floats,
+    candidates: npt.NDArray[np.bool_],
+    records: int,
+) -> MatchModel:
     """Estimate the mixture by expectation maximisation.
+
+    Pairs that are no candidates share nothing that tells anybody from others: they are strangers. Left to themselves
+    the few that were sampled, which stand for nearly all pairs, would take chance agreement for kinship.
 
     Args:
         fields: the compared fields.
         levels: one row a pair: the candidates, and a sample of all other pairs.
         rarity: of these pairs.
         weight: how many pairs each row stands for; all together are all pairs of records.
+        candidates: which of the rows are candidates.
         records: how many records there are.
     """
-    levels, rarity, weight = _patterns(levels, rarity, weight)
+    levels, rarity, weight, candidates = _patterns(levels, rarity, weight, candidates)
     total = max(float(weight.sum()), 1.0)
     per_record = min(max(records, 1) / total, 0.5)
     shapes = [_falling(LEVELS[field.kind], 0.75) for field in fields]
@@ -183,7 +194,7 @@ def learn_model(fields: Sequence[Prepared], levels: Levels, rarity: Floats, weig
     model = MatchModel(tuple(shapes), strangers, shared, 0.3 * per_record, np.full(2, 0.1 * per_record))
     before = np.zeros(len(levels))
     for _ in range(_ROUNDS):
-        chances = _posteriors(model, levels, rarity)
+        chances = _posteriors(model, levels, rarity) * candidates[:, None]
         model = _maximise(fields, levels, weight, chances, shapes, shared)
         if np.abs(chances[:, 0] - before).max(initial=0.0) < _SETTLED:
             break
@@ -191,14 +202,17 @@ def learn_model(fields: Sequence[Prepared], levels: Levels, rarity: Floats, weig
     return model
 
 
-def _patterns(levels: Levels, rarity: Floats, weight: Floats) -> tuple[Levels, Floats, Floats]:
+def _patterns(
+    levels: Levels, rarity: Floats, weight: Floats, candidates: npt.NDArray[np.bool_]
+) -> tuple[Levels, Floats, Floats, npt.NDArray[np.bool_]]:
     """Rows that look alike as one row of their common weight; rarity in steps of a half."""
     steps = np.round(rarity * 2) / 2
     signs = (levels + 1).astype(np.uint64) * np.uint64(1000) + (-2 * steps).astype(np.uint64)
     with np.errstate(over="ignore"):
         marks = signs @ np.random.default_rng(0).integers(1, 2**63, levels.shape[1], dtype=np.uint64)
+        marks += candidates
     _, first, which = np.unique(marks, return_index=True, return_inverse=True)
-    return levels[first], steps[first], np.bincount(which, weights=weight).astype(np.float64)
+    return levels[first], steps[first], np.bincount(which, weights=weight).astype(np.float64), candidates[first]
 
 
 def _maximise(

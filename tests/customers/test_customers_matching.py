@@ -12,6 +12,7 @@ from core.storage import connect_duckdb
 from customers.matching import Field, Linkage, link_records
 from customers.matching.candidates import add_blocks, pairs_of_blocks
 from customers.matching.fields import prepare_fields
+from customers.matching.model import learn_model
 
 
 def linked(register: Register) -> Linkage:
@@ -77,3 +78,28 @@ def test_a_field_without_its_column_is_named():
 def test_tiny_tables_are_linked_without_error(rows):
     table = pa.table({"name": pa.array(["Anna Berg", "Anna Berg"][:rows], pa.string())})
     assert len(link_records(table, [Field("name", "full_name")]).clusters) == rows
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_chance_agreement_of_strangers_is_no_kinship(told: bool) -> None:
+    """Of a million records nearly all pairs are strangers; a sample of a few stands for them, and errs a little."""
+    table = pa.table({name: pa.array(["a"], pa.string()) for name in ("given", "family", "city")})
+    compared = [Field("given", "given_name"), Field("family", "family_name"), Field("city", "place")]
+    fields = prepare_fields(table, compared)
+    different, random = 3, np.random.default_rng(7)
+    pairs, others = 4000, 50_000
+    levels = np.full((pairs + others, 3), different, np.int8)
+    rarity = np.zeros(levels.shape)
+    # One pair in four of the candidates is one person: all equal, the names rare.
+    levels[: pairs // 4] = 0
+    rarity[: pairs // 4] = np.log([0.01, 0.001, 0.1])
+    # The others agree in the city more often than its cities are common.
+    alike = pairs + np.flatnonzero(random.random(others) < 0.2)
+    levels[alike, 2] = 0
+    rarity[alike, 2] = np.log(0.1)
+    weight = np.concatenate([np.full(pairs, 200.0), np.full(others, 1e7)])
+    candidates = np.arange(pairs + others) < pairs if told else np.ones(pairs + others, bool)
+    model = learn_model(fields, levels, rarity, weight, candidates, 1_000_000)
+    kin = float(model.prior_related.sum())
+    # Not told which are candidates it would take hundreds of times as many pairs for relatives as there are people.
+    assert (kin < 1e-9) if told else (kin > 1e-3)
