@@ -7,7 +7,7 @@ UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 # Never let the installer look for another interpreter or change the lock.
 SYNC = UV_PYTHON_DOWNLOADS=never $(UV) sync --quiet --frozen --inexact --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')"
 
-# Keep the bytecode of what is imported: without it every command compiles some 4,000 modules again, for 15 seconds.
+# Keep the bytecode of what is imported: without it every command compiles some 4,000 modules again.
 export PYTHONDONTWRITEBYTECODE =
 export BENTOML_DO_NOT_TRACK = true
 export MLFLOW_DISABLE_TELEMETRY = true

@@ -104,6 +104,12 @@ def fingerprint(*parts: object) -> str:
     return digest.hexdigest()[:16]
 
 
+def source_mark(folder: Path) -> str:
+    """Changes with the Python files in a folder, and with DuckDB: what another version worked out may differ."""
+    files = sorted(folder.rglob("*.py"))
+    return fingerprint(duckdb.__version__, *(part for path in files for part in (path.name, path)))
+
+
 def connect_duckdb(threads: int | None = None, memory_gb: float | None = None) -> duckdb.DuckDBPyConnection:
     """A fresh in-memory DuckDB in UTC that needs no network and spills to the system's temporary folder.
 

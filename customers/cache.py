@@ -1,13 +1,18 @@
 """What a run worked out and the next one need not: kept beside the published tables, and safe to delete at any time."""
 
 import shutil
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
-from core.storage import Workspace
-from customers.reading import program_mark
+from core.storage import Workspace, source_mark
 
 STAGE = "cache"
+
+
+@cache
+def _program() -> str:
+    return source_mark(Path(__file__).parent)
 
 
 class Kept(Protocol):
@@ -33,7 +38,7 @@ class Cache:
         self._workspace = workspace
         manifest = workspace.manifest(STAGE)
         self.folder: Path | None = None
-        if manifest is not None and manifest.get("program") == program_mark():
+        if manifest is not None and manifest.get("program") == _program():
             self.folder = workspace.current(STAGE)
 
     def drop(self) -> None:
@@ -42,6 +47,6 @@ class Cache:
 
     def save(self, mark: str, *parts: Kept) -> None:
         """Let the next run find what this one worked out."""
-        with self._workspace.publish(STAGE, mark, {"program": program_mark()}) as folder:
+        with self._workspace.publish(STAGE, mark, {"program": _program()}) as folder:
             for part in parts:
                 part.save(folder)

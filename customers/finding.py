@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 
@@ -58,8 +57,8 @@ class PersonFinder:
 
     def __init__(self, settings: Settings, workspace: Workspace) -> None:
         self._least = settings.identity.similar.least_probability
-        self._workspace = workspace
-        workspace.current("customers")
+        self._connection = connect_duckdb()
+        workspace.tables(self._connection)
         self._index: MatchIndex | None = None
         self._knowledge: Knowledge | None = None
         index = current_index(workspace) if settings.identity.similar.enabled else None
@@ -85,34 +84,32 @@ class PersonFinder:
             ConfigurationError: a field is unknown, or a value cannot be read.
         """
         told = _cleansed(record)
-        with connect_duckdb() as connection:
-            self._workspace.tables(connection)
-            found = {one.customer_id: one for one in self._similar(connection, told)}
-            # What a key says comes before what a likeness says.
-            found |= {one.customer_id: one for one in self._by_keys(connection, told)}
+        found = {one.customer_id: one for one in self._similar(told)}
+        # What a key says comes before what a likeness says.
+        found |= {one.customer_id: one for one in self._by_keys(told)}
         ordered = sorted(found.values(), key=lambda one: (not one.joins, -one.probability, one.customer_id))
         return ordered[:_MOST_FOUND]
 
-    def _by_keys(self, connection: duckdb.DuckDBPyConnection, told: Mapping[str, str]) -> list[Found]:
+    def _by_keys(self, told: Mapping[str, str]) -> list[Found]:
         name = _name(told)
         found = []
         for system in KEY_SYSTEMS:
             key = told.get(system)
             if key is None or (system == "email" and is_role_mailbox(key)):
                 continue
-            rows = connection.execute(
+            rows = self._connection.execute(
                 "SELECT customer_id FROM identities WHERE system = ? AND source_id = ? AND ended_at IS NULL",
                 [system, key],
             ).fetchall()
             for (customer_id,) in rows:
-                joins = not self._contradicts(connection, customer_id, name)
+                joins = not self._contradicts(customer_id, name)
                 found.append(Found(customer_id, system, 1.0, joins, (Key(system, key),)))
         return found
 
-    def _contradicts(self, connection: duckdb.DuckDBPyConnection, customer_id: str, name: PersonName) -> bool:
+    def _contradicts(self, customer_id: str, name: PersonName) -> bool:
         """Whether some name of the person speaks against it, and none for it."""
         picked = ", ".join(f"max(value) FILTER (field = {literal(field)})" for field in NAME_FIELDS)
-        rows = connection.execute(
+        rows = self._connection.execute(
             f"SELECT {picked} FROM attributes WHERE customer_id = ? AND value IS NOT NULL GROUP BY system, source_id",
             [customer_id],
         ).fetchall()
@@ -120,7 +117,7 @@ class PersonFinder:
         said = [names_agree(name, other) for other in names]
         return False in said and True not in said
 
-    def _similar(self, connection: duckdb.DuckDBPyConnection, told: Mapping[str, str]) -> list[Found]:
+    def _similar(self, told: Mapping[str, str]) -> list[Found]:
         state = state_of(told)
         if self._index is None or self._knowledge is None:
             return []
@@ -135,7 +132,7 @@ class PersonFinder:
         numbers = np.minimum(near.numbers[near.left[likely]], near.numbers[near.right[likely]])
         best: dict[str, Found] = {}
         for number, probability in zip(numbers.tolist(), near.probability[likely].tolist(), strict=True):
-            holders = connection.execute(
+            holders = self._connection.execute(
                 f"""SELECT i.customer_id, h.system, h.source_id
                 FROM (FROM read_parquet({literal(self._holders)}) WHERE row = {number}) h
                 JOIN identities i ON i.system = h.system AND i.source_id = h.source_id AND i.ended_at IS NULL"""

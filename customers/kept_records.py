@@ -6,6 +6,7 @@ import duckdb
 
 from core.storage import Workspace
 from customers.connectors.raw import literal
+from customers.marks import mark_sql
 
 _MARKS = "record_marks.parquet"
 _KEYS = "record_keys.parquet"
@@ -43,7 +44,7 @@ class KeptRecords:
         does), and for `meaning`, whatever else decides what is made of them.
         """
         connection.execute(
-            """CREATE TABLE record_marks AS
+            f"""CREATE TABLE record_marks AS
             WITH log_start AS (
                 SELECT system, min(occurred_at) AS logged_from FROM staged.field_changes GROUP BY system
             ), said AS (
@@ -62,7 +63,7 @@ class KeptRecords:
                 UNION ALL
                 SELECT system, source_id, hash('record', created_at) FROM staged.records
             )
-            SELECT system, source_id, (sum(fact::HUGEINT) % 18446744073709551557)::UBIGINT AS mark, count(*) AS facts
+            SELECT system, source_id, {mark_sql("fact")} AS mark, count(*) AS facts
             FROM said GROUP BY system, source_id"""
         )
         # Which fields a system has at all decides which changes count.

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from functools import cache
 from pathlib import Path
 
 import duckdb
@@ -83,7 +82,7 @@ class Reader:
 
     def _take(self, source: SourceSettings, file: SourceFile, exported_at: datetime | None) -> None:
         """Count a file that is as a former run read it; read any other."""
-        mapping = fingerprint(source.model_dump_json(), exported_at, self._settings.timezone, program_mark())
+        mapping = fingerprint(source.model_dump_json(), exported_at, self._settings.timezone)
         now = ReadFile(self._staging.new_number(), source.name, file.label, mapping)
         if file.path is None:
             # What a database answers is known when it has answered.
@@ -164,10 +163,3 @@ class Reader:
                 read = holding[file.label]
                 self._staging.take_back(read)
                 self._read(source, file, None, replace(read, number=self._staging.new_number()), strays)
-
-
-@cache
-def program_mark() -> str:
-    """Changes with this program: what another version read or worked out may differ."""
-    files = sorted(Path(__file__).parent.rglob("*.py"))
-    return fingerprint(duckdb.__version__, *(part for path in files for part in (path.name, path)))

@@ -21,6 +21,7 @@ from customers.cleansing.name import PersonName
 from customers.connectors.raw import literal
 from customers.decisions import Decision
 from customers.identity import Interval, Link, Merge, NameFact, Resolution, intervals_of, resolve_identities
+from customers.marks import mark_sql
 from customers.rulings import find_rulings, links_of
 from customers.separation import Ruling, Separation, separate_people
 
@@ -220,9 +221,8 @@ def _group_nodes(connection: duckdb.DuckDBPyConnection, rulings: Sequence[Ruling
 def _mark_groups(connection: duckdb.DuckDBPyConnection, rulings: Sequence[Ruling]) -> None:
     """Make `group_marks`: a number for all that is known of a group, and whether decisions speak of it."""
     connection.register("ruled_nodes", pa.table({"node": np.array([ruling.left for ruling in rulings], np.int32)}))
-    # A sum: the order in which facts are met plays no part.
     connection.execute(
-        """CREATE TABLE group_marks AS
+        f"""CREATE TABLE group_marks AS
         WITH facts AS (
             SELECT node, hash('node', system, source_id, known_at) AS fact FROM nodes
             UNION ALL
@@ -234,7 +234,7 @@ def _mark_groups(connection: duckdb.DuckDBPyConnection, rulings: Sequence[Ruling
             FROM record_states s JOIN nodes n USING (system, source_id)
             WHERE coalesce(s.last, s.first, s.last_sound, s.first_sound) IS NOT NULL
         )
-        SELECT group_no, (sum(fact::HUGEINT) % 18446744073709551557)::UBIGINT AS mark, count(*) AS size,
+        SELECT group_no, {mark_sql("fact")} AS mark, count(*) AS size,
                group_no IN (SELECT group_no FROM ruled_nodes JOIN grouped_nodes USING (node)) AS ruled
         FROM facts JOIN grouped_nodes USING (node) GROUP BY group_no"""
     )

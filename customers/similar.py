@@ -161,7 +161,7 @@ def _indexed(connection: duckdb.DuckDBPyConnection, workspace: Workspace, rows: 
         return former
     alive = connection.sql("SELECT mark FROM compared_rows").to_arrow_table() if prune else None
     added = connection.sql(f"{new} ORDER BY ALL").to_arrow_table()
-    return _published(workspace, rows, lambda index: index.extend(former, added, alive))
+    return _published(workspace, rows, lambda index: index.extend(former, knowledge, added, alive))
 
 
 def _published(workspace: Workspace, rows: int, fill: Callable[[MatchIndex], None]) -> MatchIndex:

@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from core.storage import connect_duckdb, link_file, write_parquet
+from customers.connectors.raw import literal
 from customers.matching.candidates import add_keys, load_commonness, pairs_with_new, rank_keys
 from customers.matching.comparisons import LEVELS
 from customers.matching.fields import Codes, Field, prepare_fields
@@ -48,8 +49,7 @@ class MatchIndex:
 
     def sql(self, prefix: str) -> str:
         """What DuckDB reads all `rows`, `keys` or `pairs` from."""
-        path = str(self.folder / f"{prefix}-*.parquet").replace("'", "''")
-        return f"read_parquet('{path}')"
+        return f"read_parquet({literal(self.folder / f'{prefix}-*.parquet')})"
 
     def build(self, rows: pa.Table, knowledge: Knowledge | None = None) -> None:
         """Begin with all rows; what agreement is worth is learned from them unless it is `knowledge` already.
@@ -72,18 +72,16 @@ class MatchIndex:
             near = Near(numbers, rows, learned.judge, learned.left, learned.right, learned.probability)
             self._write(connection, rows, 0, near)
 
-    def extend(self, former: "MatchIndex", rows: pa.Table, alive: pa.Table | None = None) -> None:
+    def extend(self, former: "MatchIndex", knowledge: Knowledge, rows: pa.Table, alive: pa.Table | None = None) -> None:
         """Begin with what another index holds, and add rows that it does not hold.
 
         Args:
             former: the other index.
+            knowledge: what it was made with.
             rows: the columns `mark` and the compared ones.
             alive: the marks of all rows that any record holds; nothing is taken over of others. None: everything is.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        knowledge = Knowledge.load(former.folder)
-        if knowledge is None:
-            raise ValueError(f"{former.folder} holds no knowledge of this version")
         if alive is None:
             for path in former.folder.glob("*"):
                 link_file(path, self.folder / path.name)
@@ -116,8 +114,8 @@ class MatchIndex:
                 "SEMI JOIN kept a ON a.row = p.left_row SEMI JOIN kept b ON b.row = p.right_row",
             }
             for prefix, query in queries.items():
-                target = str(self.folder / f"{prefix}-00000.parquet").replace("'", "''")
-                connection.execute(f"COPY ({query}) TO '{target}' (FORMAT parquet, COMPRESSION zstd)")
+                target = literal(self.folder / f"{prefix}-00000.parquet")
+                connection.execute(f"COPY ({query}) TO {target} (FORMAT parquet, COMPRESSION zstd)")
 
     def _add(self, rows: pa.Table, first: int, knowledge: Knowledge) -> None:
         with connect_duckdb(memory_gb=_MEMORY_GB) as connection:
@@ -128,8 +126,8 @@ class MatchIndex:
         part = f"{len(list(self.folder.glob('rows-*.parquet'))):05d}"
         numbered = rows.append_column("row", pa.array(np.arange(first, first + rows.num_rows, dtype=np.int32)))
         write_parquet(self.folder / f"rows-{part}.parquet", numbered)
-        target = str(self.folder / f"keys-{part}.parquet").replace("'", "''")
-        connection.execute(f"COPY (FROM ranked_keys ORDER BY key, record) TO '{target}' (FORMAT parquet)")
+        target = literal(self.folder / f"keys-{part}.parquet")
+        connection.execute(f"COPY (FROM ranked_keys ORDER BY key, record) TO {target} (FORMAT parquet)")
         new = np.flatnonzero(near.numbers >= first).astype(np.int32)
         left, right = np.concatenate([near.left, new]), np.concatenate([near.right, new])
         probability = np.concatenate([near.probability, near.judge.probability(new, new)])

@@ -4,6 +4,7 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from core.storage import write_json, write_parquet
+from core.storage import source_mark, write_json, write_parquet
 from customers.matching.candidates import Commonness
 from customers.matching.comparisons import LEVELS, Comparer, GramCounts, Levels
 from customers.matching.fields import Codes, Prepared
@@ -23,7 +24,11 @@ Floats = npt.NDArray[np.float64]
 # Far below what decides anything: how processors round must not make two runs differ.
 _DECIMALS = 9
 _PAIRS_AT_ONCE = 1_000_000
-_FORM = 1
+
+
+@cache
+def _program() -> str:
+    return source_mark(Path(__file__).parent)
 
 
 @dataclass(frozen=True)
@@ -99,7 +104,7 @@ class Knowledge:
         write_json(
             folder / "model.json",
             {
-                "form": _FORM,
+                "program": _program(),
                 "records": self.records,
                 "threshold": self.threshold,
                 "same": [share.tolist() for share in model.same],
@@ -124,10 +129,10 @@ class Knowledge:
 
     @classmethod
     def load(cls, folder: Path) -> "Knowledge | None":
-        """What was saved, or None where nothing was, or in a form of another version."""
+        """What was saved, or None where nothing was, or by another version of this folder's code."""
         path = folder / "model.json"
         told = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        if told.get("form") != _FORM:
+        if told.get("program") != _program():
             return None
         shares, grams = (_unstacked(pq.read_table(folder / f"{name}.parquet")) for name in ("shares", "grams"))
         return cls(

@@ -54,7 +54,7 @@ def link_records(table: pa.Table, fields: Sequence[Field], *, seed: int = 0) -> 
     """
     with connect_duckdb() as connection:
         learned = learn(connection, prepare_fields(table, fields), table.num_rows, seed=seed)
-    return Linkage(learned, _clusters(learned, learned.knowledge.threshold, table.num_rows))
+    return Linkage(learned, _clusters(learned, table.num_rows))
 
 
 def learn(connection: duckdb.DuckDBPyConnection, fields: Sequence[Prepared], records: int, *, seed: int = 0) -> Learned:
@@ -97,12 +97,12 @@ def learn(connection: duckdb.DuckDBPyConnection, fields: Sequence[Prepared], rec
         return Learned(knowledge, judge, left[likely], right[likely], probability)
 
     first = judged(np.arange(records, dtype=np.int32))
-    return judged(_clusters(first, first.knowledge.threshold, records))
+    return judged(_clusters(first, records))
 
 
-def _clusters(learned: Learned, threshold: float, records: int) -> Codes:
+def _clusters(learned: Learned, records: int) -> Codes:
     found = (learned.left, learned.right, learned.probability)
-    return cluster_pairs(records, *found, threshold, learned.judge.probability)
+    return cluster_pairs(records, *found, learned.knowledge.threshold, learned.judge.probability)
 
 
 def _best_threshold(probability: Floats) -> float:
