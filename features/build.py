@@ -1,11 +1,12 @@
 """Build the features: for each requested moment and each view one row, from what was known strictly before it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -24,20 +25,18 @@ from features.catalog import (
     used_services,
     used_views,
 )
-from features.facts import prepare_facts
-from features.people_as_of import batches, number_moments, select_batch
+from features.facts import number_people, prepare_facts
+from features.people_as_of import Batch, batches, number_moments, select_batch
 from features.views.account import account_query
 from features.views.contract import contract_query
 from features.views.custom import custom_query
 from features.views.deal import deal_query
-from features.views.engagement import engagement_query
-from features.views.intent import intent_query
+from features.views.event_measures import EVENT_MEASURES, EventBounds, event_rows_sql
 from features.views.profile import profile_query
 
+# What a view says beyond counting events; events are counted for all views at once.
 QUERIES: dict[str, Callable[[Settings], str]] = {
     "profile": profile_query,
-    "engagement": engagement_query,
-    "intent": intent_query,
     "deal": deal_query,
     "contract": contract_query,
     "account": account_query,
@@ -83,10 +82,14 @@ def build_features(
     features = feature_catalog(settings)
     views = {view: tuple(f for f in features if f.view == view) for view in used_views(settings)}
     with connect_duckdb() as connection:
-        total = number_moments(connection, moments)
+        # Every order that matters is asked for.
+        connection.execute("SET preserve_insertion_order = false")
+        workspace.tables(connection)
+        number_people(connection)
+        total = number_moments(connection, settings, moments)
         if total == 0:
             raise TableError("no moments were requested", "at least one customer_id and as_of", "check the spine")
-        prepare_facts(connection, settings, workspace, features)
+        prepare_facts(connection, settings, features)
         summary = _summary(connection, settings, views, total, str(manifest.get("fingerprint", "")))
         stage_manifest = {
             "as_of": manifest["as_of"],
@@ -138,18 +141,36 @@ def _write_views(
             view: stack.enter_context(pq.ParquetWriter(folder / f"{view}.parquet", schema, compression="zstd"))
             for view, schema in schemas.items()
         }
-        for first, behind in batches(connection):
-            select_batch(connection, settings, first, behind)
+        for batch in batches(connection):
+            select_batch(connection, batch)
+            _count_events(connection, settings, [f for features in views.values() for f in features], batch)
             for view, features in views.items():
                 rows = connection.sql(_row_query(settings, view, features, built_at)).to_arrow_table()
-                if rows.num_rows != behind - first:
-                    raise TableError(
-                        f"the view {view} made {rows.num_rows} rows for {behind - first} moments",
-                        "one row for each moment",
-                        "report this as a fault of the view's query",
-                    )
-                writers[view].write_table(rows.cast(schemas[view]), row_group_size=20_000)
-            advance(behind - first)
+                writers[view].write_table(_in_order(rows, view, batch).cast(schemas[view]), row_group_size=20_000)
+            advance(batch.behind - batch.first)
+
+
+def _count_events(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, features: Sequence[Feature], batch: Batch
+) -> None:
+    """Create `event_rows`: one row per moment of the batch with whatever counts events."""
+    counting = [feature for feature in features if feature.measure in EVENT_MEASURES]
+    ((types,),) = connection.execute("SELECT count(DISTINCT type_code) FROM event_kinds").fetchall()
+    rows = event_rows_sql(settings, counting, EventBounds(batch.most_events, types))
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE event_rows AS {rows}")
+
+
+def _in_order(rows: pa.Table, view: str, batch: Batch) -> pa.Table:
+    """The rows by customer and as-of; sorting numbers and picking rows costs less than sorting rows."""
+    moments = rows["moment"].to_numpy()
+    order = np.argsort(moments)
+    if not np.array_equal(moments[order], np.arange(batch.first, batch.behind)):
+        raise TableError(
+            f"the view {view} made {rows.num_rows} rows for {batch.behind - batch.first} moments",
+            "one row for each moment",
+            "report this as a fault of the view's query",
+        )
+    return rows.drop_columns("moment").take(pa.array(order))
 
 
 def view_schema(view: str, features: tuple[Feature, ...]) -> pa.Schema:
@@ -165,17 +186,18 @@ def view_schema(view: str, features: tuple[Feature, ...]) -> pa.Schema:
     )
 
 
-def _row_query(settings: Settings, view: str, features: tuple[Feature, ...], built_at: str) -> str:
-    """The view's own query, laid over the batch's moments so that each of them has its row, with agreed types."""
+def _row_query(settings: Settings, view: ViewName, features: tuple[Feature, ...], built_at: str) -> str:
+    """A row for each moment of the batch, in agreed types: counted events beside what the view's own query says."""
+    own = f" LEFT JOIN ({QUERIES[view](settings)}) v USING (moment)" if view in QUERIES else ""
     columns = ",\n    ".join(f"{_typed(feature)} AS {feature.name}" for feature in features)
     return f"""
-SELECT b.customer_id, b.as_of, TIMESTAMPTZ '{built_at}' AS built_at, b.at_us AS {row_marker(view)},
+SELECT b.moment, b.customer_id, b.as_of, TIMESTAMPTZ '{built_at}' AS built_at, b.at_us AS {row_marker(view)},
     {columns}
-FROM batch_moments b LEFT JOIN ({QUERIES[view](settings)}) v USING (moment)
-ORDER BY b.moment
+FROM event_rows b{own}
 """
 
 
 def _typed(feature: Feature) -> str:
-    value = f"CAST(v.{feature.name} AS {_SQL_TYPES[feature.type]})"
-    return f"coalesce({value}, 0)" if feature.measure in _ZERO_WHEN_UNSEEN else value
+    counted = feature.measure in EVENT_MEASURES
+    value = f"CAST({'b' if counted else 'v'}.{feature.name} AS {_SQL_TYPES[feature.type]})"
+    return value if counted or feature.measure not in _ZERO_WHEN_UNSEEN else f"coalesce({value}, 0)"

@@ -1,4 +1,4 @@
-"""The published tables, prepared once per build for counting: numbered nodes, microseconds, one flag per signal.
+"""The published tables, prepared once per build for counting: numbered people and nodes, microseconds.
 
 Nothing here depends on an as-of. Every fact keeps the two times that decide whether it is visible.
 """
@@ -8,108 +8,49 @@ from pathlib import Path
 
 import duckdb
 
-from core.patterns import like_pattern
 from core.settings import Settings
-from core.storage import Workspace
 from core.tables import PERSON_FIELDS
-from features.catalog import PASSIVE_TYPES, Feature
+from features.catalog import Feature
+from features.event_facts import prepare_events
 
 # Systems whose nodes are keys (an address, a login, a browser) and not records of a person.
 KEY_SYSTEMS = ("email", "login", "cookie")
 
 
-def prepare_facts(
-    connection: duckdb.DuckDBPyConnection, settings: Settings, workspace: Workspace, features: Sequence[Feature]
-) -> None:
-    """Create the fact tables in `connection` from the generation of unified tables in force."""
-    workspace.tables(connection)
-    for statement in (_NODES, _LINKS, _event_facts(settings), *_attribute_facts(settings, features), *_DEAL_FACTS):
+def number_people(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create `people`: everybody whom an identity link ever named, numbered in the order of their ids.
+
+    Joins on numbers are several times faster than on texts, and the facts of neighbours lie together.
+    """
+    connection.execute("""
+CREATE TABLE people AS
+SELECT row_number() OVER (ORDER BY customer_id)::INTEGER AS customer, customer_id
+FROM (SELECT DISTINCT customer_id FROM identities)
+""")
+
+
+def prepare_facts(connection: duckdb.DuckDBPyConnection, settings: Settings, features: Sequence[Feature]) -> None:
+    """Create the fact tables in `connection`, which knows the unified tables, and the people by `number_people`."""
+    for statement in (_NODES, _LINKS):
         connection.execute(statement)
-    connection.execute(_CONTRACT_FACTS)
-    connection.execute(_CONSENT_FACTS)
+    prepare_events(connection, settings)
+    for statement in (*_attribute_facts(settings, features), *_DEAL_FACTS, _CONTRACT_FACTS, _CONSENT_FACTS):
+        connection.execute(statement)
 
 
-# Each (system, source_id) gets a number; joins on whole numbers are several times faster than on two texts.
+# Each (system, source_id) is a numbered node; the numbers follow those of the people who own them.
 _NODES = """
+CREATE TABLE owners AS
+SELECT i.system, i.source_id, p.customer, epoch_us(i.linked_at) AS linked, epoch_us(i.ended_at) AS ended
+FROM identities i JOIN people p USING (customer_id);
 CREATE TABLE nodes AS
-SELECT row_number() OVER (ORDER BY system, source_id) AS node, system, source_id,
-       min(epoch_us(linked_at)) AS known_from
-FROM identities GROUP BY system, source_id
+SELECT row_number() OVER (ORDER BY min(customer)) AS node, system, source_id, min(linked) AS known_from
+FROM owners GROUP BY system, source_id
 """
 _LINKS = """
 CREATE TABLE links AS
-SELECT n.node, i.customer_id, epoch_us(i.linked_at) AS linked, epoch_us(i.ended_at) AS ended
-FROM identities i JOIN nodes n USING (system, source_id)
+SELECT n.node, o.customer, o.linked, o.ended FROM owners o JOIN nodes n USING (system, source_id)
 """
-
-
-def signal_columns(settings: Settings) -> dict[str, str]:
-    """The flag column of each signal in `event_facts`."""
-    return {signal: f"signal_{number}" for number, signal in enumerate(settings.features.signals)}
-
-
-def _event_facts(settings: Settings) -> str:
-    flags = []
-    for signal, column in signal_columns(settings).items():
-        definition = settings.features.signals[signal]
-        # Letter case of an address means nothing to the person who opened it; types and channels are our own words.
-        required = [
-            " OR ".join(f"coalesce({part}, '') {operator} {like_pattern(pattern)}" for pattern in patterns)
-            for part, operator, patterns in (
-                ("type", "LIKE", definition.type),
-                ("channel", "LIKE", definition.channel),
-                ("url", "ILIKE", definition.url),
-            )
-            if patterns
-        ]
-        flags.append(f"({' AND '.join(f'({condition})' for condition in required)}) AS {column}")
-    columns = signal_columns(settings)
-    intents = [columns[name] for name, signal in settings.features.signals.items() if signal.subject == "intent"]
-    passive = ", ".join(f"'{kind}'" for kind in PASSIVE_TYPES)
-    local = f"(e.occurred_at AT TIME ZONE '{settings.timezone}')"
-    return f"""
-CREATE TABLE event_facts AS
-WITH twins AS (
-    SELECT d.event_id, n.node AS twin
-    FROM events d JOIN events k ON k.event_id = d.duplicate_of
-    JOIN nodes n ON n.system = k.system AND n.source_id = k.source_id
-    WHERE d.duplicate_of IS NOT NULL
-)
-SELECT *, {" OR ".join(intents) or "false"} AS intent FROM (
-SELECT n.node, epoch_us(e.occurred_at) AS occurred, epoch_us(e.recorded_at) AS recorded,
-       t.twin, CASE WHEN e.is_bot THEN epoch_us(e.bot_since) END AS bot_since,
-       e.type NOT IN ({passive}) AS active, e.type,
-       lower(rtrim(regexp_replace(split_part(split_part(e.url, '#', 1), '?', 1), '^[a-z]+://[^/]*', ''), '/')) AS topic,
-       -- Hundredths as whole numbers: their sum does not depend on the order of addition.
-       TRY_CAST(round(e.amount * 100) AS BIGINT) AS amount_hundredths,
-       CAST({local} AS DATE) - DATE '1970-01-01' AS local_day,
-       isodow({local}) >= 6 AS weekend,
-       isodow({local}) < 6 AND hour({local}) BETWEEN 9 AND 17 AS working_hours
-       {"".join(f", {flag}" for flag in flags)}
-FROM events e JOIN nodes n USING (system, source_id) LEFT JOIN twins t ON t.event_id = e.event_id
--- What was known for a machine's from the beginning never counted, nor what its record's other event tells already.
-WHERE NOT (e.is_bot AND coalesce(e.bot_since, e.recorded_at) <= e.recorded_at) AND t.twin IS DISTINCT FROM n.node
-)
-ORDER BY node, occurred
-"""
-
-
-def counted_events_sql(owned: str, window: int, same_owner: str) -> str:
-    """SQL that joins `event_facts` e to nodes that somebody owned at a moment, for events that counted then.
-
-    An event counts at t if it occurred and was recorded before t and within the window, was not yet known to be a
-    machine's, and its owner does not own, at t, the event of another system that tells of the same.
-
-    Args:
-        owned: the table of owned nodes, with the columns `node` and `at_us`, the moment in microseconds.
-        window: how far back events are read, in microseconds.
-        same_owner: SQL for whether the row `twin` of `owned` belongs to the same owner and moment as its row `own`.
-    """
-    return f"""FROM {owned} own
-JOIN event_facts e ON e.node = own.node AND e.occurred < own.at_us AND e.recorded < own.at_us
-    AND e.occurred >= own.at_us - {window} AND (e.bot_since IS NULL OR e.bot_since >= own.at_us)
-LEFT JOIN {owned} twin ON twin.node = e.twin AND {same_owner}
-WHERE twin.node IS NULL"""
 
 
 # What is read out of another field wins as that field does.

@@ -1,20 +1,22 @@
-"""Who a person was at a moment: the nodes that belonged to them then, and the events visible then."""
+"""Who a person was at a moment: the nodes that belonged to them then."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 
 from core.errors import TableError
 from core.settings import Settings
 from core.tables import MOMENT
-from features.catalog import HEAT_HALF_LIFE_DAYS
-from features.facts import counted_events_sql, signal_columns
 
 DAY = 86_400_000_000
 # Recency is counted over two years at most: older events only cost time, and a store that forgets stays consistent.
 RECENCY_DAYS = 730
-# A batch's visible events, and its rows of features, take about 1 GB at most.
+# A batch's events, and its rows of features, take about 1 GB at most.
 BATCH_EVENTS = 5_000_000
-BATCH_MOMENTS = 40_000
+BATCH_MOMENTS = 100_000
 MOMENTS_SCHEMA = pa.schema([pa.field("customer_id", pa.string()), pa.field("as_of", MOMENT)])
 
 
@@ -41,13 +43,19 @@ def longest_days(settings: Settings) -> int:
     return max(RECENCY_DAYS, settings.features.windows_days[-1])
 
 
-def number_moments(connection: duckdb.DuckDBPyConnection, moments: pa.Table) -> int:
-    """Create `moments`: each requested (customer_id, as_of) once, numbered in that order; return how many there are."""
+def number_moments(connection: duckdb.DuckDBPyConnection, settings: Settings, moments: pa.Table) -> int:
+    """Create `moments`: each requested (customer_id, as_of) once, numbered in that order; return how many there are.
+
+    `customer` is the person's number, blank for an id that was never linked to anything; `local_day` the day of as_of
+    in the business time zone.
+    """
     connection.register("requested_moments", checked_moments(moments))
-    connection.execute("""
+    connection.execute(f"""
 CREATE TABLE moments AS
-SELECT row_number() OVER (ORDER BY customer_id, as_of) - 1 AS moment, customer_id, as_of, epoch_us(as_of) AS at_us
-FROM (SELECT DISTINCT customer_id, as_of FROM requested_moments)
+SELECT (row_number() OVER (ORDER BY r.customer_id, r.as_of) - 1)::INTEGER AS moment, r.customer_id, r.as_of,
+       epoch_us(r.as_of) AS at_us, p.customer,
+       CAST(r.as_of AT TIME ZONE '{settings.timezone}' AS DATE) - DATE '1970-01-01' AS local_day
+FROM (SELECT DISTINCT customer_id, as_of FROM requested_moments) r LEFT JOIN people p USING (customer_id)
 ORDER BY moment
 """)
     connection.unregister("requested_moments")
@@ -55,54 +63,48 @@ ORDER BY moment
     return int(row[0]) if row else 0
 
 
-def batches(connection: duckdb.DuckDBPyConnection) -> list[tuple[int, int]]:
-    """Ranges [first, behind) of moments whose visible events fit into memory together; one moment at least.
+@dataclass(frozen=True)
+class Batch:
+    """The moments numbered [first, behind), and the most events that any of their people ever had."""
 
-    All events that a customer's records ever had are counted: never fewer than those visible at the moment.
+    first: int
+    behind: int
+    most_events: int
+
+
+def batches(connection: duckdb.DuckDBPyConnection) -> Iterator[Batch]:
+    """Moments whose visible events fit into memory together; one moment at least.
+
+    All events that a person ever had are counted: never fewer than those visible at the moment.
     """
-    events = connection.execute("""
+    counts = connection.execute("""
 SELECT coalesce(e.events, 0) AS events
-FROM moments m
-LEFT JOIN (
-    SELECT l.customer_id, sum(n.events) AS events
-    FROM (SELECT DISTINCT customer_id, node FROM links) l
-    JOIN (SELECT node, count(*) AS events FROM event_facts GROUP BY node) n USING (node)
-    GROUP BY l.customer_id
-) e USING (customer_id)
+FROM moments m LEFT JOIN (SELECT customer, count(*) AS events FROM event_facts GROUP BY customer) e USING (customer)
 ORDER BY m.moment
-""").fetchnumpy()["events"]
-    bounds, first, held = [], 0, 0.0
-    for moment, more in enumerate(events.tolist()):
-        if moment > first and (held + more > BATCH_EVENTS or moment - first == BATCH_MOMENTS):
-            bounds.append((first, moment))
-            first, held = moment, 0.0
-        held += more
-    return [*bounds, (first, len(events))]
+""").fetchnumpy()
+    events = np.asarray(counts["events"], dtype=np.int64)
+    held = np.cumsum(events)
+    first = 0
+    while first < len(events):
+        before = held[first - 1] if first else 0
+        fitting = int(np.searchsorted(held, before + BATCH_EVENTS, side="right"))
+        behind = min(max(fitting, first + 1), first + BATCH_MOMENTS)
+        yield Batch(first, behind, int(events[first:behind].max()))
+        first = behind
 
 
-def select_batch(connection: duckdb.DuckDBPyConnection, settings: Settings, first: int, behind: int) -> None:
-    """Create `batch_moments`, `batch_nodes` and `visible_events` for the moments numbered [first, behind).
+def select_batch(connection: duckdb.DuckDBPyConnection, batch: Batch) -> None:
+    """Create `batch_moments` and `batch_nodes` for the moments of a batch.
 
-    A node belongs to a customer at t if it was linked before t and the link had not ended before t. Of its events those
-    are visible that counted at t; `age` is t minus the time an event occurred.
+    A node belongs to a customer at t if it was linked before t and the link had not ended before t.
     """
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE batch_moments AS SELECT * FROM moments WHERE moment >= $1 AND moment < $2",
-        [first, behind],
+        [batch.first, batch.behind],
     )
     connection.execute("""
 CREATE OR REPLACE TEMP TABLE batch_nodes AS
 SELECT m.moment, m.at_us, l.node
 FROM batch_moments m
-JOIN links l ON l.customer_id = m.customer_id AND l.linked < m.at_us AND (l.ended IS NULL OR l.ended >= m.at_us)
-""")
-    signals = "".join(f", e.{column}" for column in signal_columns(settings).values())
-    connection.execute(f"""
-CREATE OR REPLACE TEMP TABLE visible_events AS
-SELECT own.moment, own.at_us - e.occurred AS age, e.active, e.type, e.topic, e.amount_hundredths, e.local_day,
-       e.weekend, e.working_hours,
-       -- Billionths as whole numbers: their sum does not depend on the order of addition.
-       CAST(round(pow(0.5, (own.at_us - e.occurred) / {HEAT_HALF_LIFE_DAYS * DAY}.0) * 1000000000) AS BIGINT) AS warmth
-       {signals}
-{counted_events_sql("batch_nodes", longest_days(settings) * DAY, "twin.moment = own.moment")}
+JOIN links l ON l.customer = m.customer AND l.linked < m.at_us AND (l.ended IS NULL OR l.ended >= m.at_us)
 """)

@@ -2,7 +2,7 @@
 
 from core.settings import Settings
 from features.catalog import view_features
-from features.facts import counted_events_sql
+from features.event_facts import ACTIVE, counted_events_sql, flag_sql
 from features.people_as_of import DAY
 from features.views.deal import deal_states_sql
 from features.views.profile import surviving_value_sql, visible_attributes_sql
@@ -16,7 +16,8 @@ def account_query(settings: Settings) -> str:
     """
     windows = {feature.window_days for feature in view_features(settings, "account") if feature.window_days}
     days = max(windows)
-    same_member = "twin.place = own.place AND twin.customer_id = own.customer_id"
+    signals = settings.features.signals.items()
+    intent = flag_sql(settings, *(name for name, signal in signals if signal.subject == "intent"))
     return f"""
 WITH companies AS (
     SELECT moment, {surviving_value_sql("account_id")} AS account
@@ -27,23 +28,22 @@ asked AS (
     FROM (SELECT DISTINCT c.account, b.at_us FROM companies c JOIN batch_moments b USING (moment))
 ),
 members AS (
-    SELECT DISTINCT a.place, a.at_us, l.customer_id
+    SELECT DISTINCT a.place, a.at_us, l.customer
     FROM asked a
     JOIN attribute_facts f ON f.field = 'account_id' AND f.value = a.account
         AND f.occurred < a.at_us AND f.recorded < a.at_us
     JOIN links l ON l.node = f.node AND l.linked < a.at_us AND (l.ended IS NULL OR l.ended >= a.at_us)
 ),
 member_nodes AS (
-    SELECT m.place, m.at_us, m.customer_id, l.node
+    SELECT m.place, m.at_us, l.node
     FROM members m
-    JOIN links l ON l.customer_id = m.customer_id
+    JOIN links l ON l.customer = m.customer
         AND l.linked < m.at_us AND (l.ended IS NULL OR l.ended >= m.at_us)
 ),
 activity AS (
-    SELECT own.place, own.customer_id, count(*) AS events, count(*) FILTER (WHERE e.intent) AS intents
-    {counted_events_sql("member_nodes", days * DAY, same_member)}
-        AND e.active
-    GROUP BY own.place, own.customer_id
+    SELECT own.place, own.customer, count(*) AS events, count(*) FILTER ({intent}) AS intents
+    {counted_events_sql("members", days * DAY)} AND {flag_sql(settings, ACTIVE)}
+    GROUP BY own.place, own.customer
 ),
 company_activity AS (
     SELECT place, count(*) AS people, sum(events) AS events, sum(intents) AS intents FROM activity GROUP BY place
@@ -74,6 +74,6 @@ JOIN batch_moments b USING (moment)
 JOIN asked a ON a.account = c.account AND a.at_us = b.at_us
 JOIN company_people p ON p.place = a.place
 LEFT JOIN company_activity t ON t.place = a.place
-LEFT JOIN activity o ON o.place = a.place AND o.customer_id = b.customer_id
+LEFT JOIN activity o ON o.place = a.place AND o.customer = b.customer
 LEFT JOIN deal_counts d ON d.place = a.place
 """

@@ -60,7 +60,7 @@ newest AS (
 ),
 -- Everyone who was in the newest open deal, as they were known then.
 deal_members AS (
-    SELECT n.moment, count(DISTINCT k.customer_id) AS deal_contacts
+    SELECT n.moment, count(DISTINCT k.customer) AS deal_contacts
     FROM newest n
     JOIN deal_links l ON l.deal = n.deal AND l.recorded < n.at_us
     JOIN links k ON k.node = l.node AND k.linked < n.at_us AND (k.ended IS NULL OR k.ended >= n.at_us)

@@ -1,0 +1,165 @@
+"""Events, prepared once per build for counting: whose they are and in which time, with all that is asked of them.
+
+An event's row belongs to one person and one period, `(known, until]` in microseconds: it counts at t for that person if
+`known < t <= until`. The period holds everything that decides this: when the event occurred and was recorded, when its
+record was linked to the person and the link ended, when it was found out to be a machine's, and when the person owned
+the record in which another system tells of the same. So counting needs one join and two comparisons, whatever happened.
+"""
+
+from collections.abc import Mapping
+
+import duckdb
+
+from core.patterns import like_pattern
+from core.settings import Settings
+from features.catalog import PASSIVE_TYPES
+
+ALWAYS, FOREVER = -(2**63), 2**63 - 1
+# Yes-or-no questions about an event are the bits of whole numbers, so many in each.
+_BITS = 60
+ACTIVE, AT_WEEKEND, IN_WORKING_HOURS = "is active", "at weekend", "in working hours"
+# No signal can be called so.
+_HABITS = (ACTIVE, AT_WEEKEND, IN_WORKING_HOURS)
+
+
+def prepare_events(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    """Create `countable_events` (a view over the published events) and `event_facts` (narrow rows by person)."""
+    for statement in (_KEPT_TWINS, _FREE_PERIODS, _COUNTABLE_EVENTS, _event_kinds(settings), _event_facts(settings)):
+        connection.execute(statement)
+
+
+def flag_sql(settings: Settings, *names: str) -> str:
+    """SQL for whether an event of `event_facts` has one of some marks: the name of a signal, or of a habit."""
+    words = _words(settings, dict.fromkeys(names, ""))
+    asked = (f"(marks_{word} & {sum(bits)}) <> 0" for word, bits in enumerate(map(list, words)) if bits)
+    return "(" + (" OR ".join(asked) or "false") + ")"
+
+
+def mark_columns(settings: Settings) -> tuple[str, ...]:
+    """The columns that hold the marks."""
+    count = len(_HABITS) + len(settings.features.signals)
+    return tuple(f"marks_{number}" for number in range((count - 1) // _BITS + 1))
+
+
+def counted_events_sql(asked: str, window: int, facts: str = "event_facts") -> str:
+    """SQL that joins facts of events e to people at moments, for events that counted then.
+
+    Args:
+        asked: a table with the columns `customer` and `at_us`, the moment in microseconds; its alias is `own`.
+        window: how far back events are read, in microseconds.
+        facts: the table of events, with the columns customer, known, until and occurred.
+    """
+    return f"""FROM {asked} own
+JOIN {facts} e ON e.customer = own.customer AND e.known < own.at_us AND e.until >= own.at_us
+    AND e.occurred >= own.at_us - {window}"""
+
+
+# An event of which another system told first counts for a person only while they do not own that system's record.
+_KEPT_TWINS = """
+CREATE TEMP TABLE kept_twins AS
+SELECT k.event_id AS kept, n.node
+FROM events k
+SEMI JOIN (SELECT duplicate_of FROM events WHERE duplicate_of IS NOT NULL) d ON d.duplicate_of = k.event_id
+JOIN nodes n USING (system, source_id)
+"""
+_FREE_PERIODS = f"""
+CREATE TEMP TABLE free_periods AS
+WITH owned AS (
+    SELECT t.kept, l.customer, l.linked, coalesce(l.ended, {FOREVER}) AS ended
+    FROM kept_twins t JOIN links l USING (node)
+)
+SELECT kept, customer, {ALWAYS} AS free_from, min(linked) AS free_until FROM owned GROUP BY kept, customer
+UNION ALL
+SELECT kept, customer, max(ended) OVER (PARTITION BY kept, customer ORDER BY linked, ended) AS free_from,
+       coalesce(lead(linked) OVER (PARTITION BY kept, customer ORDER BY linked, ended), {FOREVER}) AS free_until
+FROM owned
+"""
+_COUNTABLE_EVENTS = f"""
+CREATE TEMP VIEW countable_events AS
+SELECT * FROM (
+    SELECT o.customer, epoch_us(e.occurred_at) AS occurred, e.*,
+           -- Blanks are passed over.
+           greatest(epoch_us(e.occurred_at), epoch_us(e.recorded_at), o.linked, f.free_from) AS known,
+           least(CASE WHEN e.is_bot THEN epoch_us(e.bot_since) END, o.ended, f.free_until, {FOREVER}) AS until
+    FROM events e JOIN owners o USING (system, source_id)
+    LEFT JOIN free_periods f ON f.kept = e.duplicate_of AND f.customer = o.customer
+    -- What was known for a machine's from the beginning never counted.
+    WHERE NOT e.is_bot OR e.bot_since > e.recorded_at
+)
+WHERE known < until
+"""
+
+
+def _event_kinds(settings: Settings) -> str:
+    """What follows from type and channel alone is worked out once for each pair of them."""
+    passive = ", ".join(f"'{kind}'" for kind in PASSIVE_TYPES)
+    marks = {ACTIVE: f"type NOT IN ({passive})"}
+    for name, signal in settings.features.signals.items():
+        lists = [
+            "(" + " OR ".join(f"{column} LIKE {like_pattern(pattern)}" for pattern in patterns) + ")"
+            for column, patterns in (("type", signal.type), ("channel", signal.channel))
+            if patterns
+        ]
+        marks[name] = " AND ".join(lists) or "true"
+    columns = (f"{_either(word)} AS marks_{number}" for number, word in enumerate(_words(settings, marks)))
+    return f"""
+CREATE TEMP TABLE event_kinds AS
+SELECT type, channel, (dense_rank() OVER (ORDER BY type) - 1)::INTEGER AS type_code, {", ".join(columns)}
+FROM (SELECT DISTINCT type, channel FROM events)
+"""
+
+
+def _event_facts(settings: Settings) -> str:
+    """Narrow rows, sorted by person, so that a batch of people reads its own part of the table alone."""
+    local = f"(e.occurred_at AT TIME ZONE '{settings.timezone}')"
+    gained = {
+        AT_WEEKEND: f"isodow({local}) >= 6",
+        IN_WORKING_HOURS: f"isodow({local}) < 6 AND hour({local}) BETWEEN 9 AND 17",
+    }
+    # What fails by its details loses the mark that its type and channel gave it; only those are looked at.
+    failed = {
+        name: f"{flag_sql(settings, name)} AND NOT ({condition})"
+        for name, condition in _detail_conditions(settings).items()
+    }
+    words = zip(_words(settings, failed), _words(settings, gained), strict=True)
+    marks = (
+        f"marks_{number} & ~{_either(lost)} | {_either(more)} AS marks_{number}"
+        for number, (lost, more) in enumerate(words)
+    )
+    return f"""
+CREATE TEMP TABLE event_facts AS
+SELECT e.customer, e.known, e.until, e.occurred, k.type_code, {", ".join(marks)},
+       -- Hundredths as whole numbers: their sum does not depend on the order of addition.
+       TRY_CAST(round(e.amount * 100) AS BIGINT) AS amount_hundredths,
+       CAST({local} AS DATE) - DATE '1970-01-01' AS local_day,
+       -- The page without host and parameters, as a number: kinds of pages are only counted.
+       CASE WHEN e.url IS NOT NULL THEN hash(lower(rtrim(
+           regexp_replace(split_part(split_part(e.url, '#', 1), '?', 1), '^[a-z]+://[^/]*', ''), '/'))) END AS topic
+FROM countable_events e JOIN event_kinds k USING (type, channel)
+ORDER BY e.customer
+"""
+
+
+def _detail_conditions(settings: Settings) -> dict[str, str]:
+    """What signals ask of an event beyond its type and channel."""
+    # Letter case of an address means nothing to the person who opened it.
+    return {
+        name: " OR ".join(f"coalesce(e.url, '') ILIKE {like_pattern(pattern)}" for pattern in signal.url)
+        for name, signal in settings.features.signals.items()
+        if signal.url
+    }
+
+
+def _words(settings: Settings, marks: Mapping[str, str]) -> list[dict[int, str]]:
+    """For each column of marks, the bits of the given marks with their conditions."""
+    numbers = {name: number for number, name in enumerate((*_HABITS, *settings.features.signals))}
+    words: list[dict[int, str]] = [{} for _ in mark_columns(settings)]
+    for name, condition in marks.items():
+        words[numbers[name] // _BITS][1 << numbers[name] % _BITS] = condition
+    return words
+
+
+def _either(word: Mapping[int, str]) -> str:
+    """SQL that adds up the bits whose conditions hold."""
+    bits = (f"CASE WHEN {condition} THEN {bit}::BIGINT ELSE 0 END" for bit, condition in word.items())
+    return "(" + (" | ".join(bits) or "0::BIGINT") + ")"
