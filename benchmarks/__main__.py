@@ -6,6 +6,7 @@ from pathlib import Path
 
 from benchmarks import (
     address_quality,
+    feature_build,
     hidden_winners,
     identity_quality,
     simulator_quality,
@@ -23,6 +24,9 @@ def main() -> None:
     parser.add_argument(
         "--scale", type=int, default=50_000, help="people whose records are unified; 500000 make a million records"
     )
+    parser.add_argument(
+        "--events", type=int, default=1_000_000, help="events to build features from; 10000000 for a million rows"
+    )
     parser.add_argument("--out", type=Path, default=Path("data/bench"), help="where the companies and figures go")
     arguments = parser.parse_args()
     os.environ.update(QUIET_ENVIRONMENT)
@@ -31,6 +35,7 @@ def main() -> None:
     identity_quality.run()
     unify_scale.run(arguments.scale, arguments.out)
     unify_again.run(arguments.scale, arguments.out)
+    feature_build.run(arguments.events, arguments.out)
     hidden_winners.run(arguments.customers // 3, arguments.seeds[:3], arguments.out)
     simulator_quality.run(arguments.customers, arguments.seeds, arguments.out)
 

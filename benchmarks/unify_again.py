@@ -26,7 +26,8 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.unify_scale import CUSTOMERS, MONTHS, ROOT, measured
+from benchmarks.measuring import measured
+from benchmarks.unify_scale import CUSTOMERS, MONTHS, ROOT
 from core.settings import Settings, load_settings
 from core.storage import Workspace
 from customers.cache import erase_cache

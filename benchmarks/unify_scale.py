@@ -10,11 +10,8 @@ Three processes, one after the other, each with its own peak of memory:
 import argparse
 import json
 import logging
-import multiprocessing
-import resource
 import shutil
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +24,7 @@ from rich.console import Console
 from rich.table import Table
 from splink import DuckDBAPI, Linker, SettingsCreator, block_on
 
+from benchmarks.measuring import measured
 from core.settings import load_settings
 from core.storage import Workspace, connect_duckdb
 from customers.matching.candidates import add_blocks
@@ -42,26 +40,6 @@ MONTHS = 10
 LIMIT = 2.0
 MEMORY_GB = 12.0
 _SPLINK_THRESHOLD = 0.95
-
-
-def measured(work: Callable[[Path], dict[str, Any]], folder: Path) -> dict[str, Any]:
-    """What the work says, with its seconds and its peak of memory in GB, in a process of its own."""
-    context = multiprocessing.get_context("spawn")
-    here, there = context.Pipe(duplex=False)
-    process = context.Process(target=_measure, args=(work, folder, there))
-    process.start()
-    there.close()
-    found: dict[str, Any] = here.recv()
-    process.join()
-    return found
-
-
-def _measure(work: Callable[[Path], dict[str, Any]], folder: Path, answer: Any) -> None:
-    began = time.perf_counter()
-    said = work(folder)
-    seconds = said.pop("seconds", time.perf_counter() - began)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    answer.send({**said, "seconds": seconds, "peak_gb": peak})
 
 
 def files(folder: Path) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 
 import duckdb
@@ -59,7 +61,11 @@ class FeatureBuild:
 
 
 def build_features(
-    settings: Settings, workspace: Workspace, moments: pa.Table, progress: Progress | None = None
+    settings: Settings,
+    workspace: Workspace,
+    moments: pa.Table,
+    progress: Progress | None = None,
+    features: Sequence[Feature] | None = None,
 ) -> FeatureBuild:
     """Write every view's rows for the requested moments and publish them as the stage `features`.
 
@@ -68,6 +74,7 @@ def build_features(
         workspace: holds the unified tables, and takes the features.
         moments: `customer_id` (as it was valid at that moment) and `as_of` (with time zone); doubles are built once.
         progress: told how many moments are done.
+        features: what is built; None for the views that the configured models read.
 
     Returns:
         The build's figures. In every view there is a row for every moment, also for people of whom nothing was known.
@@ -79,8 +86,9 @@ def build_features(
     manifest = workspace.manifest("customers")
     if manifest is None:
         raise MissingStageError(f"{workspace.home} holds no customers yet", "unified tables", "run `kizashi unify`")
-    features = feature_catalog(settings)
-    views = {view: tuple(f for f in features if f.view == view) for view in used_views(settings)}
+    if features is None:
+        features = [feature for feature in feature_catalog(settings) if feature.view in used_views(settings)]
+    views = {view: tuple(group) for view, group in groupby(features, key=attrgetter("view"))}
     with connect_duckdb() as connection:
         # Every order that matters is asked for.
         connection.execute("SET preserve_insertion_order = false")
