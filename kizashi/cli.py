@@ -13,6 +13,7 @@ import typer
 from kizashi import __version__
 from kizashi.cli_identity import identity_app
 from kizashi.cli_lifecycle import lifecycle_app
+from kizashi.cli_models import change, replay
 from kizashi.cli_serving import alerts_app, keys_app, segments_app, serve
 from kizashi.launch import run_guarded
 from kizashi.options import DEFAULT_CONFIG, Config, Debug, Json, Language, ModelArgument, open_job
@@ -240,6 +241,10 @@ def explain(
     customer_id = find_customer(job.workspace, person)
     explanation = explain_customer(job.settings, job.workspace, name, customer_id, language)
     job.console.show_explanation(explanation, language)
+
+
+app.command()(replay)
+app.command()(change)
 
 
 @app.command()

@@ -172,7 +172,7 @@ class OpenWorkspace(ReadableWorkspace):
         deals = self.deals(["outcome", "opened_at", "closed_at"], where={"deal_id": sorted(set(parts["deal_id"]))})
         engine = open_database(self.settings, self.workspace)
         try:
-            answers = answers_about(engine, name, customer)
+            answers = answers_about(engine, name, [customer])
         finally:
             engine.dispose()
         spoken = writable_language(self._language(lang))

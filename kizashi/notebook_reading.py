@@ -16,7 +16,8 @@ from core.settings import Settings
 from core.storage import Workspace
 from features.catalog import service_of
 from features.retrieval import historical_features
-from kizashi.frames import Moment, read_frame, run_query
+from kizashi.frames import Moment, as_moment, read_frame, run_query
+from kizashi.history import change_between, replay_history
 from kizashi.options import configured_model
 from kizashi.people import find_customer
 from kizashi.pipeline import scores_path
@@ -24,6 +25,8 @@ from kizashi.published import published_answers
 from kizashi.texts import Locale
 from scoring.explain import Explanation, explain_customer
 from scoring.registry import CHAMPION, Registered, Registry
+from scoring.replay import Replayed
+from scoring.score_change import ScoreChange
 from training.training_set import TrainingSet, load_training_set
 
 
@@ -148,6 +151,38 @@ class ReadableWorkspace:
         name = configured_model(self.settings, model)
         customer = find_customer(self.workspace, customer_id)
         return explain_customer(self.settings, self.workspace, name, customer, self._language(lang))
+
+    def replay(self, model: str, customer_id: str, lang: Locale | None = None) -> list[Replayed]:
+        """Every answer that was given about one person, oldest first, each computed again from what was logged.
+
+        Args:
+            model: for example `lead`.
+            customer_id: any id the person ever had, or `system:id`.
+            lang: ja or en; default: the configuration's locale.
+        """
+        name = configured_model(self.settings, model)
+        return replay_history(self.settings, self.workspace, name, customer_id, self._language(lang))
+
+    def change(
+        self,
+        model: str,
+        customer_id: str,
+        since: Moment | None = None,
+        until: Moment | None = None,
+        lang: Locale | None = None,
+    ) -> ScoreChange:
+        """Why one person's score is another one than before: time that passed, new facts, another model.
+
+        Args:
+            model: for example `lead`.
+            customer_id: any id the person ever had, or `system:id`.
+            since: the earlier moment; default: the answer before the later one.
+            until: the later moment; default: now.
+            lang: ja or en; default: the configuration's locale.
+        """
+        name = configured_model(self.settings, model)
+        moments = [None if given is None else as_moment(given, self.settings.timezone) for given in (since, until)]
+        return change_between(self.settings, self.workspace, name, customer_id, self._language(lang), *moments)
 
     def _scored(self, model: ModelName) -> pa.Table:
         """customer_id and as_of of those who were scored last, best first."""

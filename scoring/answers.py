@@ -1,5 +1,6 @@
 """The log of what was answered: enough of each changed score to compute and explain it again."""
 
+import json
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ class StoredScore:
 
 @dataclass(frozen=True)
 class Scored:
-    """One person's new score with what it was computed from."""
+    """One person's new score with what it was computed from: `words` are the texts behind the numbers of `features`."""
 
     customer_id: str
     probability: float
@@ -41,6 +42,7 @@ class Scored:
     hot: bool
     hot_since: datetime | None
     features: Floats
+    words: Mapping[str, str]
     contributions: Floats
 
 
@@ -55,7 +57,28 @@ def pack(row: Floats) -> bytes:
 
 def unpack(packed: bytes) -> Floats:
     """The row that was packed."""
-    return np.frombuffer(zlib.decompress(packed), dtype="<f8").astype(np.float64)
+    return np.frombuffer(zlib.decompressobj().decompress(packed), dtype="<f8").astype(np.float64)
+
+
+def pack_features(row: Floats, words: Mapping[str, str]) -> bytes:
+    """A row of features: its numbers, and behind them the texts that a model reads as numbers.
+
+    >>> packed = pack_features(np.array([2.0]), {"industry": "製造業"})
+    >>> unpack(packed).tolist(), unpack_words(packed)
+    ([2.0], {'industry': '製造業'})
+    """
+    told = json.dumps(words, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    return pack(row) + zlib.compress(told.encode(), level=1)
+
+
+def unpack_words(packed: bytes) -> dict[str, str] | None:
+    """The texts of a row; None for one that was packed without them."""
+    numbers = zlib.decompressobj()
+    numbers.decompress(packed)
+    if not numbers.unused_data:
+        return None
+    words: dict[str, str] = json.loads(zlib.decompress(numbers.unused_data))
+    return words
 
 
 def stored_scores(engine: Engine, model: str, customer_ids: Sequence[str] | None = None) -> dict[str, StoredScore]:
@@ -149,11 +172,11 @@ def last_answer(engine: Engine, model: str, customer_id: str) -> Answer | None:
         return session.scalars(query).first()
 
 
-def answers_about(engine: Engine, model: str, customer_id: str) -> list[Answer]:
-    """Every answer that was logged about a person, oldest first."""
+def answers_about(engine: Engine, model: str, customer_ids: Sequence[str]) -> list[Answer]:
+    """Every answer that was logged about a person, under any of the person's ids, oldest first."""
     query = (
         select(Answer)
-        .where(Answer.model == model, Answer.customer_id == customer_id)
+        .where(Answer.model == model, Answer.customer_id.in_(customer_ids))
         .order_by(Answer.features_as_of, Answer.answer_id)
     )
     with Session(engine, expire_on_commit=False) as session:
@@ -177,7 +200,7 @@ def _answer(model: str, version: str, as_of: datetime, answered_at: datetime, ro
         "grade": row.grade,
         "evidence": row.evidence,
         "hot": row.hot,
-        "features": pack(row.features),
+        "features": pack_features(row.features, row.words),
         "contributions": pack(row.contributions),
     }
 

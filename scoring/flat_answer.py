@@ -1,6 +1,6 @@
 """The answer of a lookup: one flat object whose keys always have the same types and are never blank."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ from features.catalog import Feature
 from scoring.answers import Scored, StoredScore, unpack
 from scoring.reasons import REASONS, Language, ReasonWriter
 from scoring.registry import Registered
+from scoring.replay import logged_values
 from scoring.score import score_rows
 
 FlatAnswer = dict[str, str | int | float | bool]
@@ -97,7 +98,7 @@ def stale_answer(
     fit, engagement = champion.bundle.fit_and_engagement(contributions[np.newaxis, :], features)
     writer = ReasonWriter(features, language, stored.model)
     effects = writer.by_subject(contributions[np.newaxis, :])[0]
-    values = _decoded(champion, unpack(stored.features))
+    values = logged_values(stored, champion)
     spoken = [reason.text for reason in writer.strongest(contributions, effects, values)]
     answer |= {f"reason_{n}": text for n, text in enumerate(spoken, start=1)}
     return answer | {"fit": str(fit[0]), "engagement": int(engagement[0])}
@@ -110,15 +111,3 @@ def iso(moment: datetime) -> str:
     '2026-10-01T09:30:00Z'
     """
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
-def _decoded(champion: Registered, row: Sequence[float] | np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, Any]:
-    """The feature values behind a logged row: numbers as they are, codes as the words they stand for."""
-    values: dict[str, Any] = {}
-    for column, number in zip(champion.bundle.columns, row, strict=True):
-        known = not np.isnan(number)
-        if column.vocabulary is None:
-            values[column.name] = float(number) if known else None
-        else:
-            values[column.name] = column.vocabulary[int(number)] if known else None
-    return values

@@ -200,7 +200,8 @@ def score_rows(
             "model_version": [champion.version] * len(ids),
         }
     ).cast(SCORES_SCHEMA)
-    people = _people(ids, as_of, probability, score, grade, evidence, hot, matrix, contributions, last)
+    words = _words(rows, features)
+    people = _people(ids, as_of, probability, score, grade, evidence, hot, matrix, words, contributions, last)
     return people, table
 
 
@@ -213,6 +214,7 @@ def _people(
     evidence: NDArray[np.str_],
     hot: list[bool],
     matrix: Matrix,
+    words: list[dict[str, str]],
     contributions: Floats,
     last: Mapping[str, StoredScore],
 ) -> list[Scored]:
@@ -232,10 +234,18 @@ def _people(
                 hot[n],
                 since,
                 matrix[n],
+                words[n],
                 contributions[n],
             )
         )
     return people
+
+
+def _words(rows: pa.Table, features: tuple[Feature, ...]) -> list[dict[str, str]]:
+    """The texts of each row: a model reads rare ones as "other", a reason says them."""
+    names = [feature.name for feature in features if feature.type == "category"]
+    told = zip(*(rows[name].to_pylist() for name in names), strict=True) if names else ([()] * rows.num_rows)
+    return [{name: text for name, text in zip(names, texts, strict=True) if text is not None} for texts in told]
 
 
 def is_hot(cuts: HotSettings, probability: float, evidence: str, last: StoredScore | None) -> bool:

@@ -33,6 +33,12 @@ from core.clock import FixedClock
 from core.database import open_database
 from core.settings import load_settings
 from core.storage import Workspace, connect_duckdb
+from features.catalog import service_schema
+from kizashi.history import change_between
+from scoring.answers import answers_about, stored_scores
+from scoring.registry import Registry
+from scoring.replay import replay_answer
+from scoring.score_change import ScoreChange, split_change
 from simulator import simulate_company
 from tests.browser import Page, free_port, keep, log_in, needs_browser, wait_for
 from tests.receiver import Received, Receiver, serve
@@ -336,3 +342,76 @@ def free_to_call(company: Company) -> set[str]:
 
 def hot_people(company: Company) -> set[str]:
     return set(pq.read_table(company.scores(), filters=[("hot", "=", True)])["customer_id"].to_pylist())
+
+
+def test_the_change_of_a_score_is_split_into_time_facts_and_model(story: Story) -> None:
+    """Over three answers: the night of the visits, and the morning after under the new champion."""
+    settings = load_settings(story.company.config)
+    workspace = Workspace(settings.home)
+    nights = [datetime.fromisoformat(story.first_night["as_of"]), datetime.fromisoformat(story.second_night["as_of"])]
+    lead = story.lead.customer_id
+
+    turned = change_between(settings, workspace, "lead", lead, "en", *nights)
+    assert (turned.earlier.model_version, turned.later.model_version) == ("1", "1")
+    assert turned.model == 0
+    assert turned.facts > abs(turned.time)
+    assert next(iter(turned.new_facts.values())) > 0
+    assert_telescopes(turned)
+
+    replaced = change_between(settings, workspace, "lead", lead, "en")
+    assert (replaced.earlier.model_version, replaced.later.model_version) == ("1", "2")
+    assert (replaced.time, replaced.facts) == (0, 0)
+    assert_telescopes(replaced)
+
+    whole = change_between(settings, workspace, "lead", lead, "en", since=nights[0])
+    assert (whole.earlier.model_version, whole.later.model_version) == ("1", "2")
+    assert whole.facts > 0
+    assert whole.time != 0
+    assert_telescopes(whole)
+
+
+def test_where_nothing_new_was_told_only_time_moves_a_score(story: Story) -> None:
+    settings = load_settings(story.company.config)
+    workspace = Workspace(settings.home)
+    first, second = (datetime.fromisoformat(night["as_of"]) for night in (story.first_night, story.second_night))
+    engine = open_database(settings, workspace)
+    moved = []
+    for person in sorted(stored_scores(engine, "lead")):
+        held = {answer.features_as_of: answer for answer in answers_about(engine, "lead", [person])}
+        if first in held and second in held and person != story.lead.customer_id and len(moved) < 5:
+            moved.append(split_change(settings, workspace, held[first], held[second], "ja"))
+    engine.dispose()
+    assert moved
+    for change in moved:
+        assert (change.facts, change.model, dict(change.new_facts)) == (0, 0, {})
+        assert change.time != 0
+        assert_telescopes(change)
+
+
+def test_every_answer_is_computed_again_to_the_last_bit(story: Story) -> None:
+    settings = load_settings(story.company.config)
+    workspace = Workspace(settings.home)
+    schema, registry = service_schema(settings, "lead_v1"), Registry(settings, workspace)
+    versions = {number: registry.load("lead", number) for number in ("1", "2")}
+    listed = {row["customer_id"]: row for row in pq.read_table(story.company.scores()).to_pylist()[::20]}
+    engine = open_database(settings, workspace)
+    answers = [answer for person in listed for answer in answers_about(engine, "lead", [person])]
+    engine.dispose()
+    assert {answer.model_version for answer in answers} == {"1", "2"}
+    newest = {}
+    for answer in answers:
+        again = replay_answer(answer, versions[answer.model_version], schema, "ja")
+        assert again.exact, again.differences
+        newest[answer.customer_id] = again
+    for customer_id, row in listed.items():
+        said = [row[f"reason_{n}"] for n in range(1, 6) if row[f"reason_{n}"]]
+        assert list(newest[customer_id].reasons) == said
+
+
+def assert_telescopes(change: ScoreChange) -> None:
+    """The steps lead from the one answer to the other."""
+    assert change.chances[0] == change.earlier.told["probability"]
+    assert change.chances[-1] == change.later.told["probability"]
+    steps = change.time + change.facts + change.model
+    assert steps == pytest.approx(change.later.log_odds - change.earlier.log_odds, abs=1e-9)
+    assert sum(change.new_facts.values()) == pytest.approx(change.facts, abs=1e-6)

@@ -1,0 +1,59 @@
+"""Commands about models in use: what they answered in the past, and which of them answers."""
+
+from typing import Annotated
+
+import typer
+
+from kizashi.options import DEFAULT_CONFIG, Config, Debug, Json, Language, ModelArgument, open_job
+
+Person = Annotated[str, typer.Argument(metavar="ID", help="A customer id, or system:id such as marketo:1001.")]
+_MOMENT = "such as 2026-10-01 or 2026-10-01T09:00, in the business time zone."
+
+
+def replay(
+    model: ModelArgument,
+    person: Person,
+    lang: Language = None,
+    config: Config = DEFAULT_CONFIG,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Compute every answer that was given about a person once more, from what was logged, and compare."""
+    del debug
+    job = open_job(config, json)
+    name = job.model(model)
+    language = job.language(lang)
+    from kizashi.history import replay_history
+    from kizashi.history_view import HistoryView
+
+    history = replay_history(job.settings, job.workspace, name, person, language)
+    view = HistoryView(language, job.settings.timezone)
+    job.console.show_drawn(view.history_content(history), lambda terminal: view.draw_history(terminal, person, history))
+    if not all(one.exact for one in history):
+        raise typer.Exit(1)
+
+
+def change(
+    model: ModelArgument,
+    person: Person,
+    since: Annotated[str | None, typer.Option(help=f"The earlier moment, {_MOMENT} Default: the one before.")] = None,
+    until: Annotated[str | None, typer.Option(help=f"The later moment, {_MOMENT} Default: now.")] = None,
+    lang: Language = None,
+    config: Config = DEFAULT_CONFIG,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Say why a person's score is another one than before: time, new facts, or another model."""
+    del debug
+    job = open_job(config, json)
+    name = job.model(model)
+    language = job.language(lang)
+    from kizashi.frames import as_moment
+    from kizashi.history import change_between
+    from kizashi.history_view import HistoryView
+
+    timezone = job.settings.timezone
+    moments = [None if given is None else as_moment(given, timezone) for given in (since, until)]
+    found = change_between(job.settings, job.workspace, name, person, language, *moments)
+    view = HistoryView(language, timezone)
+    job.console.show_drawn(view.change_content(found), lambda terminal: view.draw_change(terminal, found))
