@@ -24,6 +24,7 @@ TEXTS: dict[str, Label] = {
     "then": Label(ja="その結果", en="leads to"),
     "time": Label(ja="時間の経過", en="time that passed"),
     "facts": Label(ja="新しい事実", en="new facts"),
+    "others": Label(ja="そのほか・既知の事柄との組み合わせ", en="others, and interplay with what was known"),
     "model": Label(ja="モデルの変更({former} → {latter})", en="another model ({former} → {latter})"),
     "same_model": Label(ja="モデルの変更(なし)", en="another model (none)"),
 }

@@ -72,6 +72,9 @@ class HistoryView:
             if key == "facts":
                 for subject, part in list(change.new_facts.items())[:_SHOWN_SUBJECTS]:
                     table.add_row(f"  {escape(subject)}", f"{part:+.2f}", "", style="dim")
+                others = change.interplay + sum(list(change.new_facts.values())[_SHOWN_SUBJECTS:])
+                if change.new_facts:
+                    table.add_row(f"  {self._say('others')}", f"{others:+.2f}", "", style="dim")
         terminal.print(table)
 
     def history_content(self, history: Sequence[Replayed]) -> dict[str, Any]:
@@ -88,6 +91,7 @@ class HistoryView:
             "model": change.model,
             "probabilities": list(change.chances),
             "new_facts": dict(change.new_facts),
+            "interplay": change.interplay,
         }
 
     def _answer(self, one: Replayed) -> dict[str, Any]:

@@ -27,7 +27,9 @@ class ScoreChange:
         facts: what became known between the two moments adds to that, still by the earlier model.
         model: what the later model makes of the same features instead.
         chances: the probability at the beginning and after each step; the last one is the later answer's.
-        new_facts: `facts` by subject, the strongest first, under its name in the language asked for.
+        new_facts: `facts` by subject of which something became known, the strongest first, under its name in the
+            language asked for.
+        interplay: what the new facts make of subjects of which nothing became known; the rest of `facts`.
     """
 
     earlier: Replayed
@@ -37,6 +39,7 @@ class ScoreChange:
     model: float
     chances: tuple[float, float, float, float]
     new_facts: Mapping[str, float]
+    interplay: float
 
 
 def split_change(
@@ -75,7 +78,12 @@ def split_change(
     after_time, after_facts = former.bundle.calibrator.log_odds(margin).tolist()
     writer = ReasonWriter(schema.features, language, model)
     before, behind = writer.by_subject(former.bundle.contributions(matrix))
-    added = {writer.label(group): float(effect) for group, effect in enumerate(behind - before) if effect}
+    added = {writer.label(group): float(effect) for group, effect in enumerate(behind - before)}
+    moved = ~np.isclose(*matrix, rtol=0, atol=0, equal_nan=True)
+    changed = {column.name for column, other in zip(former.bundle.columns, moved.tolist(), strict=True) if other}
+    renewed = {feature.subject_label for feature in schema.features if feature.name in changed}
+    names = {label.ja if language == "ja" else label.en for label in renewed}
+    new_facts = {name: effect for name, effect in added.items() if name in names}
     return ScoreChange(
         earlier=told_first,
         later=told_last,
@@ -87,5 +95,6 @@ def split_change(
             *former.bundle.calibrator.probability(margin).tolist(),
             told_last.again["probability"],
         ),
-        new_facts=dict(sorted(added.items(), key=lambda item: (-abs(item[1]), item[0]))),
+        new_facts=dict(sorted(new_facts.items(), key=lambda item: (-abs(item[1]), item[0]))),
+        interplay=sum(effect for name, effect in added.items() if name not in names),
     )
