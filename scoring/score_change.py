@@ -79,7 +79,8 @@ def split_change(
     writer = ReasonWriter(schema.features, language, model)
     before, behind = writer.by_subject(former.bundle.contributions(matrix))
     added = {writer.label(group): float(effect) for group, effect in enumerate(behind - before)}
-    moved = ~np.isclose(*matrix, rtol=0, atol=0, equal_nan=True)
+    then, now = matrix
+    moved = (then != now) & ~(np.isnan(then) & np.isnan(now))
     changed = {column.name for column, other in zip(former.bundle.columns, moved.tolist(), strict=True) if other}
     renewed = {feature.subject_label for feature in schema.features if feature.name in changed}
     names = {label.ja if language == "ja" else label.en for label in renewed}
