@@ -23,6 +23,7 @@ from scoring.answers import (
     scores_before,
     stored_scores,
     unpack,
+    unpack_words,
 )
 
 T = datetime(2026, 1, 1, tzinfo=UTC)
@@ -43,7 +44,9 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 
 def scored(customer: str, probability: float, score: int = 50, hot: bool = False) -> Scored:
     row = np.array([1.0, np.nan, probability])
-    return Scored(customer, probability, score, "B", "medium", hot, T if hot else None, row, row)
+    return Scored(
+        customer, probability, score, "B", "medium", hot, T if hot else None, row, {"industry": "製造業"}, row
+    )
 
 
 @given(st.lists(st.floats(allow_nan=True, allow_infinity=True), max_size=20))
@@ -61,6 +64,8 @@ def test_only_changes_are_logged(engine: Engine) -> None:
     assert answer is not None
     assert (answer.probability, answer.features_as_of) == (0.3, T + DAY)
     assert unpack(answer.features)[2] == 0.3
+    assert unpack_words(answer.features) == {"industry": "製造業"}
+    assert unpack_words(pack(unpack(answer.features))) is None, "an older log holds no texts"
 
 
 def test_the_state_moves_on_but_never_back(engine: Engine) -> None:
