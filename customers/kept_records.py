@@ -4,9 +4,9 @@ from pathlib import Path
 
 import duckdb
 
+from core.marks import mark_sql
 from core.storage import Workspace
 from customers.connectors.raw import literal
-from customers.marks import mark_sql
 
 _MARKS = "record_marks.parquet"
 _KEYS = "record_keys.parquet"

@@ -16,12 +16,12 @@ import pyarrow as pa
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from core.marks import mark_sql
 from core.tables import MOMENT
 from customers.cleansing.name import PersonName
 from customers.connectors.raw import literal
 from customers.decisions import Decision
 from customers.identity import Interval, Link, Merge, NameFact, Resolution, intervals_of, resolve_identities
-from customers.marks import mark_sql
 from customers.rulings import find_rulings, links_of
 from customers.separation import Ruling, Separation, separate_people
 

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from core.errors import MissingStageError, TableError
 from core.progress import Progress, SilentProgress
 from core.settings import Settings
-from core.storage import Workspace, connect_duckdb, fingerprint
+from core.storage import Workspace, connect_duckdb, fingerprint, source_mark
 from core.tables import MOMENT
 from features.catalog import (
     Feature,
@@ -28,6 +28,7 @@ from features.catalog import (
     used_views,
 )
 from features.facts import number_people, prepare_facts
+from features.kept_rows import KeptRows, Scope
 from features.people_as_of import Batch, batches, number_moments, select_batch
 from features.views.account import account_query
 from features.views.contract import contract_query
@@ -44,6 +45,8 @@ QUERIES: dict[str, Callable[[Settings], str]] = {
     "account": account_query,
     "custom": custom_query,
 }
+# Whose facts decide about a view's rows, where these are not the person's own alone.
+_SCOPES: dict[str, Scope] = {"account": "company"}
 ARROW_TYPES = {"int": pa.int64(), "float": pa.float64(), "category": pa.string()}
 _SQL_TYPES = {"int": "BIGINT", "float": "DOUBLE", "category": "VARCHAR"}
 # Nothing seen is a count of none; for every other measure it is "not known".
@@ -52,12 +55,16 @@ _ZERO_WHEN_UNSEEN: tuple[Measure, ...] = ("count", "active_days", "distinct_type
 
 @dataclass(frozen=True)
 class FeatureBuild:
-    """What was built: how many moments and people, the features by view, and a fingerprint of the requested rows."""
+    """What was built: how many moments and people, the features by view, and a fingerprint of the requested rows.
+
+    `kept` says for how many moments a person's own features were taken from the build before.
+    """
 
     moments: int
     customers: int
     views: dict[str, tuple[str, ...]]
     fingerprint: str
+    kept: int = 0
 
 
 def build_features(
@@ -68,6 +75,8 @@ def build_features(
     features: Sequence[Feature] | None = None,
 ) -> FeatureBuild:
     """Write every view's rows for the requested moments and publish them as the stage `features`.
+
+    Only moments before which something has changed are counted; the others' rows are those of the build before.
 
     Args:
         settings: the windows, signals, profile fields and custom fields.
@@ -98,18 +107,30 @@ def build_features(
         if total == 0:
             raise TableError("no moments were requested", "at least one customer_id and as_of", "check the spine")
         prepare_facts(connection, settings, features)
-        summary = _summary(connection, settings, views, total, str(manifest.get("fingerprint", "")))
+        meaning = _meaning(connection, settings, features)
+        kept = KeptRows(connection, workspace, meaning, next(iter(views)))
+        summary = _summary(connection, settings, views, total, str(manifest.get("fingerprint", "")), kept.count)
         stage_manifest = {
             "as_of": manifest["as_of"],
             "moments": summary.moments,
             "customers": summary.customers,
             "fingerprint": summary.fingerprint,
             "customers_generation": manifest["generation"],
+            "meaning": meaning,
             "services": {service: service_schema(settings, service).fingerprint for service in used_services(settings)},
         }
         with workspace.publish("features", summary.fingerprint, stage_manifest) as folder:
-            _write_views(connection, settings, folder, views, str(manifest["as_of"]), total, progress)
+            _write_views(connection, settings, folder, views, kept, str(manifest["as_of"]), total, progress)
+            kept.save(folder)
     return summary
+
+
+def _meaning(connection: duckdb.DuckDBPyConnection, settings: Settings, features: Sequence[Feature]) -> str:
+    """Changes with whatever decides what is made of the facts: settings, features, code, and how types are numbered."""
+    folders = (Path(__file__).parent, Path(__file__).parents[1] / "core")
+    types = connection.execute("SELECT DISTINCT type FROM event_kinds ORDER BY type").fetchall()
+    chosen = (settings.timezone, settings.features, settings.survivorship, *features)
+    return fingerprint(*map(source_mark, folders), *chosen, types)
 
 
 def _summary(
@@ -118,6 +139,7 @@ def _summary(
     views: Mapping[ViewName, tuple[Feature, ...]],
     total: int,
     customers_fingerprint: str,
+    kept: int,
 ) -> FeatureBuild:
     row = connection.execute(
         "SELECT count(DISTINCT customer_id), CAST(sum(hash(customer_id, at_us)) AS VARCHAR) FROM moments"
@@ -129,6 +151,7 @@ def _summary(
         customers=int(customers),
         views={view: tuple(feature.name for feature in features) for view, features in views.items()},
         fingerprint=fingerprint(customers_fingerprint, total, requested, *contracts),
+        kept=kept,
     )
 
 
@@ -137,6 +160,7 @@ def _write_views(
     settings: Settings,
     folder: Path,
     views: Mapping[ViewName, tuple[Feature, ...]],
+    kept: KeptRows,
     built_at: str,
     total: int,
     progress: Progress | None,
@@ -150,35 +174,51 @@ def _write_views(
             for view, schema in schemas.items()
         }
         for batch in batches(connection):
-            select_batch(connection, batch)
-            _count_events(connection, settings, [f for features in views.values() for f in features], batch)
-            for view, features in views.items():
-                rows = connection.sql(_row_query(settings, view, features, built_at)).to_arrow_table()
-                writers[view].write_table(_in_order(rows, view, batch).cast(schemas[view]), row_group_size=20_000)
+            for scope, alike in _by_scope(views).items():
+                asked = select_batch(connection, batch, scope)
+                if asked:
+                    _count_events(connection, settings, [f for features in alike.values() for f in features], batch)
+                for view, features in alike.items():
+                    parts = [kept.rows(view, scope, built_at, batch)]
+                    if asked:
+                        parts.append(connection.sql(_row_query(settings, view, features, built_at)).to_arrow_table())
+                    rows = _in_order([part for part in parts if part is not None], view, schemas[view], batch)
+                    writers[view].write_table(rows, row_group_size=20_000)
             advance(batch.behind - batch.first)
+
+
+def _by_scope(views: Mapping[ViewName, tuple[Feature, ...]]) -> dict[Scope, dict[ViewName, tuple[Feature, ...]]]:
+    """The views in two groups, by whose facts decide about their rows."""
+    grouped: dict[Scope, dict[ViewName, tuple[Feature, ...]]] = {}
+    for view, features in views.items():
+        grouped.setdefault(_SCOPES.get(view, "own"), {})[view] = features
+    return grouped
 
 
 def _count_events(
     connection: duckdb.DuckDBPyConnection, settings: Settings, features: Sequence[Feature], batch: Batch
 ) -> None:
-    """Create `event_rows`: one row per moment of the batch with whatever counts events."""
+    """Create `event_rows`: one row per moment to be counted, with whatever counts events."""
     counting = [feature for feature in features if feature.measure in EVENT_MEASURES]
     ((types,),) = connection.execute("SELECT count(DISTINCT type_code) FROM event_kinds").fetchall()
-    rows = event_rows_sql(settings, counting, EventBounds(batch.most_events, types))
+    rows = (
+        event_rows_sql(settings, counting, EventBounds(batch.most_events, types)) if counting else "FROM batch_moments"
+    )
     connection.execute(f"CREATE OR REPLACE TEMP TABLE event_rows AS {rows}")
 
 
-def _in_order(rows: pa.Table, view: str, batch: Batch) -> pa.Table:
-    """The rows by customer and as-of; sorting numbers and picking rows costs less than sorting rows."""
-    moments = rows["moment"].to_numpy()
+def _in_order(parts: Sequence[pa.Table], view: str, schema: pa.Schema, batch: Batch) -> pa.Table:
+    """The rows of a batch by customer and as-of; sorting numbers and picking rows costs less than sorting rows."""
+    moments = np.concatenate([part["moment"].to_numpy() for part in parts])
     order = np.argsort(moments)
     if not np.array_equal(moments[order], np.arange(batch.first, batch.behind)):
         raise TableError(
-            f"the view {view} made {rows.num_rows} rows for {batch.behind - batch.first} moments",
+            f"the view {view} made {len(moments)} rows for {batch.behind - batch.first} moments",
             "one row for each moment",
             "report this as a fault of the view's query",
         )
-    return rows.drop_columns("moment").take(pa.array(order))
+    rows = pa.concat_tables([part.drop_columns("moment").cast(schema) for part in parts])
+    return rows.combine_chunks().take(pa.array(order))
 
 
 def view_schema(view: str, features: tuple[Feature, ...]) -> pa.Schema:

@@ -97,6 +97,7 @@ proved AS (
 )
 SELECT n.node, a.field, a.field_number, trim(a.value) AS value,
        epoch_us(a.occurred_at) AS occurred, epoch_us(a.recorded_at) AS recorded, p.since, p.until,
+       p.verified, r.source_rank,
        row_number() OVER (
            PARTITION BY a.field
            ORDER BY coalesce(p.verified, true), a.ahead AND coalesce(p.verified, false),
@@ -155,7 +156,8 @@ GROUP BY d.deal, n.node
 )
 _CONTRACT_FACTS = """
 CREATE TABLE contract_facts AS
-SELECT row_number() OVER (ORDER BY c.contract_id) AS contract, n.node, trim(c.plan) AS plan, c.recurring_amount,
+SELECT row_number() OVER (ORDER BY c.contract_id) AS contract, c.contract_id, n.node,
+       trim(c.plan) AS plan, c.recurring_amount,
        epoch_us(c.started_at) AS started, epoch_us(c.recorded_at) AS recorded,
        epoch_us(c.terms_recorded_at) AS terms_recorded,
        epoch_us(c.ends_at) AS term_end, epoch_us(c.cancelled_at) AS cancelled

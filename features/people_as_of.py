@@ -93,13 +93,20 @@ ORDER BY m.moment
         first = behind
 
 
-def select_batch(connection: duckdb.DuckDBPyConnection, batch: Batch) -> None:
-    """Create `batch_moments` and `batch_nodes` for the moments of a batch.
+def select_batch(connection: duckdb.DuckDBPyConnection, batch: Batch, kept: str) -> int:
+    """Create `batch_moments` and `batch_nodes` for the moments of a batch that must be counted; say how many these are.
 
     A node belongs to a customer at t if it was linked before t and the link had not ended before t.
+
+    Args:
+        connection: with the links and the moments.
+        batch: which moments.
+        kept: the column of `kept_moments` that says which of them are taken from a former build.
     """
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE batch_moments AS SELECT * FROM moments WHERE moment >= $1 AND moment < $2",
+        f"""CREATE OR REPLACE TEMP TABLE batch_moments AS
+        SELECT * FROM moments ANTI JOIN (FROM kept_moments WHERE {kept}) USING (moment)
+        WHERE moment >= $1 AND moment < $2""",
         [batch.first, batch.behind],
     )
     connection.execute("""
@@ -108,3 +115,5 @@ SELECT m.moment, m.at_us, l.node
 FROM batch_moments m
 JOIN links l ON l.customer = m.customer AND l.linked < m.at_us AND (l.ended IS NULL OR l.ended >= m.at_us)
 """)
+    row = connection.execute("SELECT count(*) FROM batch_moments").fetchone()
+    return int(row[0]) if row else 0
