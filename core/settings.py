@@ -16,12 +16,13 @@ from core.event_settings import EventSettings
 from core.feature_settings import FeatureSettings
 from core.lifecycle_settings import LifecycleSettings
 from core.model_settings import GradeSettings, HotSettings, LeadSettings, ModelsSettings
+from core.online_settings import OnlineStoreSettings
 from core.segment_settings import SegmentSettings
 from core.settings_faults import did_you_mean, explain_fault
 from core.source_settings import Frozen, SourceSettings, require_offset, require_zone
 
 # Read elsewhere: by the service, the suppression list and the tests.
-_OTHER_VARIABLES = ("config", "suppression_key", "test_postgres", "test_redis")
+_OTHER_VARIABLES = ("config", "online_store_url", "suppression_key", "test_postgres", "test_redis")
 PRESET_DIRECTORY = Path(__file__).parent.parent / "customers" / "presets"
 
 
@@ -111,6 +112,7 @@ class Settings(BaseSettings):
     lifecycle: LifecycleSettings = LifecycleSettings()
     events: EventSettings = EventSettings()
     features: FeatureSettings = FeatureSettings()
+    online_store: OnlineStoreSettings = OnlineStoreSettings()
     # Not a plain default: that would be laid under whatever the file names, and every company would get a lead model.
     models: ModelsSettings = Field(default_factory=lambda: ModelsSettings(lead=LeadSettings()))
     grades: GradeSettings = GradeSettings()

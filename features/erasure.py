@@ -4,10 +4,6 @@ from pathlib import Path
 
 import duckdb
 import pyarrow.parquet as pq
-from feast import FeatureStore
-from feast.infra.online_stores.helpers import _redis_key
-from feast.protos.feast.types.EntityKey_pb2 import EntityKey
-from feast.protos.feast.types.Value_pb2 import Value
 
 from core.erasure import (
     THEIR_ID,
@@ -17,13 +13,12 @@ from core.erasure import (
     replace_without,
     rewrite_generation,
 )
-from core.errors import ConfigurationError
 from core.settings import Settings
 from core.storage import Workspace
-from features.online_store import PackedOnlineStore
+from features.online_store import text_keys
 from features.record_lookup import record_key
 from features.record_view import RECORD, record_rows_path
-from features.store import apply_definitions, open_store
+from features.store import apply_definitions, online_store, open_store
 
 _STAGE = "features"
 # The customer is the first part of the JSON that stands for a person.
@@ -49,14 +44,15 @@ def erase_online(settings: Settings, workspace: Workspace, person: ForgottenPers
 
     Raises:
         BusyError: the store's file is in use.
-        ConfigurationError: the online store is of a kind that rows cannot be deleted from.
+        ConfigurationError: the online store does not answer.
     """
     records, listed = record_rows_path(workspace), _online_list(workspace)
     connection = erasure_connection(person)
     try:
         theirs = _their_records(connection, workspace, person)
-        keys = [_entity("customer_id", customer_id) for customer_id in person.customer_ids]
-        delete_online(open_store(settings, workspace), [*keys, *(_entity(RECORD, record) for record in theirs)])
+        store = open_store(settings, workspace)
+        keys = [*text_keys("customer_id", person.customer_ids), *text_keys(RECORD, sorted(theirs))]
+        online_store(store).erase(store.config, keys)
         if records.exists():
             named = pq.read_table(records, columns=[RECORD])[RECORD].to_pylist()
             replace_without(records, [place for place, record in enumerate(named) if record in theirs])
@@ -82,31 +78,6 @@ def erase_from_features(settings: Settings, workspace: Workspace, person: Forgot
     # Applied before, if ever: to this generation, or to the one that a killed command has replaced already.
     if sources and (workspace.current(_STAGE).resolve() != former or former not in sources):
         apply_definitions(settings, workspace)
-
-
-def delete_online(store: FeatureStore, keys: list[EntityKey]) -> None:
-    """Delete entities with all their views from the online store, whichever of the supported kinds it is.
-
-    Raises:
-        ConfigurationError: rows of this kind of store cannot be deleted one by one.
-    """
-    config, online = store.config, store._get_provider().online_store
-    if isinstance(online, PackedOnlineStore):
-        online.delete(config, keys)
-    elif config.online_store.type == "redis":
-        # All views of an entity lie in one hash.
-        version = config.entity_key_serialization_version
-        online._get_client(config.online_store).delete(*(_redis_key(config.project, key, version) for key in keys))
-    else:
-        raise ConfigurationError(
-            f"people cannot be deleted from the online store {config.online_store.type}",
-            "the store that is built in, or redis",
-            "delete their rows by hand, or configure another store",
-        )
-
-
-def _entity(join_key: str, value: str) -> EntityKey:
-    return EntityKey(join_keys=[join_key], entity_values=[Value(string_val=value)])
 
 
 def _online_list(workspace: Workspace) -> Path:

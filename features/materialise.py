@@ -1,32 +1,33 @@
 """Bring the rows of one moment online, so that a lookup answers without counting anything."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from feast import FeatureStore, FeatureView
-from feast.protos.feast.types.EntityKey_pb2 import EntityKey
-from feast.protos.feast.types.Value_pb2 import Value
 
 from core.errors import ContractError
 from core.progress import Progress, SilentProgress
 from core.settings import Settings
 from core.storage import Workspace, write_parquet
-from features.catalog import Feature, row_marker, used_views, view_features
-from features.store import applied_store
+from features.catalog import used_views
+from features.online_writer import OnlineWriter
+from features.store import applied_store, online_store, open_store
 
 # One transaction of the online store each.
-PART_CUSTOMERS = 1_000
-_BLANK = Value()
+PART_CUSTOMERS = 2_000
+# Rows of a file that are looked through at once for those of the moment.
+_READ_ROWS = 20_000
+_PROGRESS = "materialising"
 
 
 @dataclass(frozen=True)
 class MaterialiseSummary:
-    """Who is online now, as of when, and how many former people were blanked out."""
+    """Who is online now, as of when, and how many former people were removed."""
 
     customers: int
     cleared: int
@@ -36,10 +37,11 @@ class MaterialiseSummary:
 def materialise_online(
     settings: Settings, workspace: Workspace, as_of: datetime, progress: Progress | None = None
 ) -> MaterialiseSummary:
-    """Write every view's rows at `as_of` to the online store, blanks included, and blank out whoever has left.
+    """Write every view's rows at `as_of` to the online store, blanks included, and remove whoever has left.
 
-    Each row replaces the former one as a whole: a value that has become blank is blank online too. It goes through the
-    online store's own interface, since Feast's materialisation converts value by value and drops all-blank rows.
+    Each person's rows replace those of an earlier run as a whole and at once, whatever its moment was; only a fresher
+    value that was pushed meanwhile stays. A run that was killed goes on with the people whom it had not reached; a run
+    that came to its end writes everybody again.
 
     Args:
         settings: decides which views there are.
@@ -49,89 +51,89 @@ def materialise_online(
 
     Raises:
         ContractError: the build holds no row for this moment.
+        ConfigurationError: the online store does not answer.
         MissingStageError: no features were built, or the definitions were not applied since.
     """
     store = applied_store(settings, workspace)
     folder = workspace.current("features")
-    views = used_views(settings)
-    present = _customers_at(folder / f"{views[0]}.parquet", as_of)
-    if not present:
+    names = used_views(settings)
+    present = _customers_at(folder / f"{names[0]}.parquet", as_of)
+    if not len(present):
         raise ContractError(
             f"no features were built as of {as_of.isoformat()}", "a build with that moment", "build the features again"
         )
     listed = workspace.path("feast", "online_customers.parquet")
-    former = set(pq.read_table(listed).column("customer_id").to_pylist()) if listed.exists() else set()
-    gone = sorted(former - set(present))
+    former = pq.read_table(listed)["customer_id"].combine_chunks() if listed.exists() else present[:0]
+    gone = former.filter(pc.invert(pc.is_in(former, present)))
     # Whoever may be online is listed before being written, so that an interrupted run leaves nobody forgotten online.
-    _list_customers(listed, sorted(former | set(present)))
-    with (progress or SilentProgress()).task("online", len(views) * len(present)) as advance:
-        registered = [store.get_feature_view(view) for view in views]
-        features = [view_features(settings, view) for view in views]
-        for first in range(0, len(gone), PART_CUSTOMERS):
-            for view, known, own in zip(views, registered, features, strict=True):
-                blanks = [row_marker(view), *(feature.name for feature in own)]
-                rows = [(customer, dict.fromkeys(blanks, _BLANK)) for customer in gone[first : first + PART_CUSTOMERS]]
-                _write(store, known, rows, as_of)
-        # All views of some people, then of the next ones: only those few are between two moments at any time.
-        parts = [_rows(folder / f"{view}.parquet", view, own, as_of) for view, own in zip(views, features, strict=True)]
+    _list_customers(listed, pa.concat_arrays([present, gone]))
+    views = [store.get_feature_view(view) for view in names]
+    writer = OnlineWriter(store, views)
+    for first in range(0, len(gone), PART_CUSTOMERS):
+        writer.remove(gone[first : first + PART_CUSTOMERS].to_pylist())
+    run = [folder.name, as_of.isoformat(), len(present)]
+    done = _done_before(writer.note(_PROGRESS), run)
+    with (progress or SilentProgress()).task("online", len(present)) as advance:
+        parts = [
+            _parts(folder / f"{view}.parquet", [writer.join_key, *columns], as_of)
+            for view, columns in writer.columns.items()
+        ]
+        reached = 0
         for part in zip(*parts, strict=True):
-            for known, rows in zip(registered, part, strict=True):
-                _write(store, known, rows, as_of)
-                advance(len(rows))
-        for known in registered:
-            store.registry.apply_materialization(known, store.project, as_of, as_of)
+            reached += part[0].num_rows
+            if reached > done:
+                tables = dict(zip(writer.columns, part, strict=True))
+                note = {_PROGRESS: json.dumps([*run, reached])}
+                writer.write(tables, part[0].column("as_of"), note)
+            advance(part[0].num_rows)
+    for view in views:
+        store.registry.apply_materialization(view, store.project, as_of, as_of)
     _list_customers(listed, present)
     return MaterialiseSummary(len(present), len(gone), as_of)
 
 
-_Row = tuple[str, dict[str, Any]]
+def is_online(settings: Settings, workspace: Workspace, as_of: datetime) -> bool:
+    """Whether everybody's rows of the generation in force are online, by what the online store itself says.
+
+    A store that was emptied, or another one that was configured meanwhile, says no.
+
+    Raises:
+        ConfigurationError: the online store does not answer.
+    """
+    store = open_store(settings, workspace)
+    note = online_store(store).read_note(store.config, _PROGRESS)
+    told = json.loads(note) if note else [None] * 4
+    generation, moment, people, reached = told
+    return (generation, moment) == (workspace.current("features").name, as_of.isoformat()) and reached == people
 
 
-def _customers_at(path: Path, as_of: datetime) -> list[str]:
+def _done_before(note: str | None, run: Sequence[object]) -> int:
+    """How many people a killed run of the same rows had reached, by what lies beside them in the online store."""
+    told = json.loads(note) if note else []
+    return int(told[-1]) if told[:-1] == list(run) and told[-1] < told[-2] else 0
+
+
+def _customers_at(path: Path, as_of: datetime) -> pa.Array:
     rows = pq.read_table(path, columns=["customer_id"], filters=[("as_of", "=", as_of)])
-    return [str(customer) for customer in rows.column("customer_id").to_pylist()]
+    return pa.concat_arrays([pa.array([], pa.string()), *rows["customer_id"].chunks])
 
 
-def _list_customers(path: Path, customers: list[str]) -> None:
-    write_parquet(path, pa.table({"customer_id": pa.array(customers, pa.string())}))
+def _list_customers(path: Path, customers: pa.Array) -> None:
+    write_parquet(path, pa.table({"customer_id": customers}))
 
 
-def _rows(path: Path, view: str, features: tuple[Feature, ...], as_of: datetime) -> Iterator[list[_Row]]:
-    names = [row_marker(view), *(feature.name for feature in features)]
-    makers = ["int64_val", *(_VALUE_FIELDS[feature.type] for feature in features)]
-    table = pq.read_table(path, columns=["customer_id", *names], filters=[("as_of", "=", as_of)])
-    # Most counts and categories repeat: the same message object serves them all.
-    known: dict[tuple[str, Any], Any] = {}
-    for first in range(0, table.num_rows, PART_CUSTOMERS):
-        part = table.slice(first, PART_CUSTOMERS)
-        columns = [
-            [_value(known, maker, value) for value in part.column(name).to_pylist()]
-            for name, maker in zip(names, makers, strict=True)
-        ]
-        customers = part.column("customer_id").to_pylist()
-        yield [
-            (str(customer), dict(zip(names, values, strict=True)))
-            for customer, values in zip(customers, zip(*columns, strict=True), strict=True)
-        ]
-
-
-_VALUE_FIELDS = {"int": "int64_val", "float": "double_val", "category": "string_val"}
-
-
-def _value(known: dict[tuple[str, Any], Any], maker: str, value: Any) -> Any:
-    if value is None:
-        return _BLANK
-    if maker == "double_val":
-        return Value(double_val=value)
-    found = known.get((maker, value))
-    if found is None:
-        found = known[(maker, value)] = Value(**{maker: value})
-    return found
-
-
-def _write(store: FeatureStore, view: FeatureView, rows: list[_Row], as_of: datetime) -> None:
-    data = [
-        (EntityKey(join_keys=["customer_id"], entity_values=[Value(string_val=customer)]), values, as_of, as_of)
-        for customer, values in rows
-    ]
-    store._get_provider().online_write_batch(store.config, view, data, None)
+def _parts(path: Path, columns: Sequence[str], as_of: datetime) -> Iterator[pa.Table]:
+    """The moment's rows of a view, so many at a time, in the order of the file."""
+    waiting: list[pa.Table] = []
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(_READ_ROWS, columns=[*columns, "as_of"]):
+            rows = pa.table(batch)
+            waiting.append(rows.filter(pc.equal(rows["as_of"], pa.scalar(as_of, rows["as_of"].type))))
+            if sum(table.num_rows for table in waiting) >= PART_CUSTOMERS:
+                found = pa.concat_tables(waiting)
+                whole = found.num_rows // PART_CUSTOMERS * PART_CUSTOMERS
+                yield from (found.slice(first, PART_CUSTOMERS) for first in range(0, whole, PART_CUSTOMERS))
+                waiting = [found.slice(whole)]
+    rest = pa.concat_tables(waiting)
+    if rest.num_rows:
+        yield rest

@@ -1,58 +1,125 @@
-"""An online store on SQLite that keeps one row per person and view.
+"""An online store of packed rows: what SQLite, Redis and PostgreSQL have in common.
 
-Feast's own SQLite store keeps one row per feature, which makes some 150 inserts and index entries of each person. This
-one packs a view's values into a single message, so that bringing everybody online takes seconds. It plugs into Feast's
-official extension point (`online_store.type`); everything above it is plain Feast.
+It plugs into Feast's official extension point (`online_store.type`), so that everything above it is plain Feast.
+Feast's own stores keep one entry a feature; here a view's values of one entity are one row of bytes, see
+`features.online_rows`, and all views of an entity lie together, so that a whole service is one question.
+
+What holds in every one of them: of two rows the one with the later event time stays, and of two with the same the one
+written last; a run's rows replace those of earlier runs whatever their time, but never a fresher value that was pushed
+meanwhile; blanks are written like any other value; a row past its view's time to live is not given out.
 """
 
-import json
-import sqlite3
-import threading
-from collections.abc import Callable, Sequence
+import struct
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+import numpy as np
+import pyarrow as pa
 from feast import Entity, FeatureView, RepoConfig
 from feast.infra.key_encoding_utils import serialize_entity_key
 from feast.infra.online_stores.online_store import OnlineStore
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
-from feast.protos.feast.types.Value_pb2 import RepeatedValue, Value
-from feast.repo_config import FeastConfigBaseModel
+from feast.protos.feast.types.Value_pb2 import Value, ValueType
 
-from core.erasure import scrub_sqlite
+from core.clock import Clock, SystemClock
+from core.errors import ContractError
+from features.online_rows import DOUBLES, INTEGERS, MESSAGE, Layout, RowReader, pack_rows, row_layout, row_moment
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_CREATE = """
-PRAGMA journal_mode = WAL;
-CREATE TABLE IF NOT EXISTS layouts (layout INTEGER PRIMARY KEY, names TEXT NOT NULL UNIQUE);
-CREATE TABLE IF NOT EXISTS online_rows (
-    project TEXT NOT NULL, view TEXT NOT NULL, entity_key BLOB NOT NULL,
-    layout INTEGER NOT NULL REFERENCES layouts, packed BLOB NOT NULL, event_us INTEGER NOT NULL,
-    PRIMARY KEY (project, view, entity_key)
-) WITHOUT ROWID;
-"""
-# SQLite takes some thousands of parameters in one statement; fewer keep the statements cached.
-_KEYS_AT_ONCE = 500
-
-
-class PackedOnlineStoreConfig(FeastConfigBaseModel):  # type: ignore[misc] # Feast ships no types
-    """The `online_store` section of `feature_store.yaml`."""
-
-    type: Literal["features.online_store.PackedOnlineStore"] = "features.online_store.PackedOnlineStore"
-    path: str
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# The field of Feast's `Value` that each of its types lies in; lists, maps and the like lie there as messages.
+_KINDS = {
+    ValueType.INT64: "int64_val",
+    ValueType.INT32: "int32_val",
+    ValueType.BOOL: "bool_val",
+    ValueType.UNIX_TIMESTAMP: "unix_timestamp_val",
+    ValueType.DOUBLE: "double_val",
+    ValueType.FLOAT: "float_val",
+    ValueType.STRING: "string_val",
+    ValueType.BYTES: "bytes_val",
+}
+_KEY_VERSION = 3
+_STRING = struct.pack("<I", ValueType.STRING)
+# The generated types know no field by a name that is chosen at run time.
+_make_value: Callable[..., Value] = Value
+_BLANK = Value()
 
 
 class PackedOnlineStore(OnlineStore):  # type: ignore[misc] # Feast ships no types
-    """One row per person and view; the last write wins as a whole, and a row of blanks removes it.
+    """Packed rows by entity key and view.
 
-    A layout is the list of feature names that a row was packed with, so that rows written before a feature was added
-    can still be read.
+    Attributes:
+        clock: says what is past its time to live.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._connections = threading.local()
+        self.clock: Clock = SystemClock()
+        self._layouts: dict[bytes, Layout] = {}
+
+    @abstractmethod
+    def read_rows(self, config: RepoConfig, keys: Sequence[bytes], views: Sequence[str]) -> list[list[bytes | None]]:
+        """The packed rows of entities, for each in the order of the views; None where there is none."""
+
+    @abstractmethod
+    def write_rows(
+        self,
+        config: RepoConfig,
+        keys: Sequence[bytes],
+        rows: Mapping[str, Sequence[bytes]],
+        *,
+        run: bool,
+        notes: Mapping[str, str] | None = None,
+    ) -> None:
+        """Write packed rows of the same entities for several views, all of them or none, with notes.
+
+        Args:
+            config: Feast's.
+            keys: the entities.
+            rows: by view one row an entity.
+            run: the rows of earlier runs give way even where they are of a later moment; see the module.
+            notes: texts that are kept beside the rows; they hold from the moment the rows do.
+        """
+
+    @abstractmethod
+    def read_note(self, config: RepoConfig, name: str) -> str | None:
+        """A text that was kept beside the rows."""
+
+    @abstractmethod
+    def remove_rows(self, config: RepoConfig, keys: Sequence[bytes]) -> None:
+        """Remove entities with all their views."""
+
+    @abstractmethod
+    def remove_view(self, config: RepoConfig, view: str) -> None:
+        """Remove all rows of a view."""
+
+    @abstractmethod
+    def erase(self, config: RepoConfig, keys: Sequence[bytes]) -> None:
+        """Remove entities for good: no byte of them stays that the store could overwrite."""
+
+    def layout(self, config: RepoConfig, mark: bytes) -> Layout:
+        """The layout behind a mark.
+
+        Raises:
+            ContractError: nobody has kept it; the row cannot be read.
+        """
+        found = self._layouts.get(mark)
+        if found is None:
+            text = self.read_note(config, _layout_note(mark))
+            if text is None:
+                raise ContractError(
+                    "the online store holds rows of an unknown layout", "rows of this release", "run `kizashi features`"
+                )
+            found = self._layouts[mark] = Layout.parse(text)
+        return found
+
+    def keep_layouts(self, config: RepoConfig, layouts: Sequence[Layout]) -> None:
+        """Keep layouts before rows of them are written."""
+        new = {_layout_note(layout.mark): layout.text for layout in layouts if layout.mark not in self._layouts}
+        if new:
+            self.write_rows(config, [], {}, run=False, notes=new)
+            self._layouts |= {layout.mark: layout for layout in layouts}
 
     def online_write_batch(
         self,
@@ -61,23 +128,23 @@ class PackedOnlineStore(OnlineStore):  # type: ignore[misc] # Feast ships no typ
         data: Sequence[tuple[EntityKey, dict[str, Value], datetime, datetime | None]],
         progress: Callable[[int], Any] | None,
     ) -> None:
-        """Replace the rows of these entities in one transaction."""
-        with self._connect(config) as connection:
-            layouts: dict[tuple[str, ...], int] = {}
-            kept, gone = [], []
-            for key, values, event_at, _ in data:
-                address = (config.project, table.name, _key_bytes(config, key))
-                # Only filled values carry anything: a person of whom a view knows nothing has no row.
-                if all(value.WhichOneof("val") is None for value in values.values()):
-                    gone.append(address)
-                    continue
-                names = tuple(values)
-                if names not in layouts:
-                    layouts[names] = _layout(connection, names)
-                packed = RepeatedValue(val=values.values()).SerializeToString()
-                kept.append((*address, layouts[names], packed, _microseconds(event_at)))
-            connection.executemany("INSERT OR REPLACE INTO online_rows VALUES (?, ?, ?, ?, ?, ?)", kept)
-            connection.executemany("DELETE FROM online_rows WHERE project = ? AND view = ? AND entity_key = ?", gone)
+        """Write one view's rows as Feast hands them over, when it pushes or materialises."""
+        layout = view_layout(table)
+        self.keep_layouts(config, [layout])
+        # Of doubles the newest stays, of equally new ones the last: one statement may not write a row twice.
+        newest: dict[bytes, tuple[int, dict[str, Value]]] = {}
+        for key, values, event_at, _ in data:
+            address, moment = entity_key_bytes(config, key), microseconds(event_at)
+            if address not in newest or moment >= newest[address][0]:
+                newest[address] = moment, values
+        rows = [values for _, values in newest.values()]
+        columns = [
+            _value_column(kind, [row.get(name, _BLANK) for row in rows])
+            for name, kind in zip(layout.names, layout.kinds, strict=True)
+        ]
+        moments = np.array([moment for moment, _ in newest.values()], np.int64)
+        packed = pack_rows(layout, columns, moments, pushed=True) if rows else []
+        self.write_rows(config, list(newest), {table.name: packed}, run=False)
         if progress:
             progress(len(data))
 
@@ -89,23 +156,22 @@ class PackedOnlineStore(OnlineStore):  # type: ignore[misc] # Feast ships no typ
         requested_features: list[str] | None = None,
     ) -> list[tuple[datetime | None, dict[str, Value] | None]]:
         """The event time and values of each entity, in the order asked for; (None, None) for those not online."""
-        connection = self._connect(config)
-        wanted = set(requested_features) if requested_features is not None else None
-        keys = [_key_bytes(config, key) for key in entity_keys]
-        found: dict[bytes, tuple[datetime, dict[str, Value]]] = {}
-        for first in range(0, len(keys), _KEYS_AT_ONCE):
-            chosen = keys[first : first + _KEYS_AT_ONCE]
-            marks = ", ".join("?" * len(chosen))
-            rows = connection.execute(
-                "SELECT entity_key, names, packed, event_us FROM online_rows JOIN layouts USING (layout) "
-                f"WHERE project = ? AND view = ? AND entity_key IN ({marks})",
-                (config.project, table.name, *chosen),
-            )
-            for key, names, packed, event_us in rows:
-                values = zip(json.loads(names), RepeatedValue.FromString(packed).val, strict=True)
-                chosen_values = {name: value for name, value in values if wanted is None or name in wanted}
-                found[key] = (_EPOCH + timedelta(microseconds=event_us), chosen_values)
-        return [found.get(key, (None, None)) for key in keys]
+        keys = [entity_key_bytes(config, key) for key in entity_keys]
+        oldest = oldest_moment(table, self.clock)
+        rows = [packed for (packed,) in self.read_rows(config, keys, [table.name])]
+        places: dict[bytes, list[tuple[int, bytes]]] = {}
+        for place, packed in enumerate(rows):
+            if packed is not None and row_moment(packed) > oldest:
+                places.setdefault(row_layout(packed), []).append((place, packed))
+        found: list[tuple[datetime | None, dict[str, Value] | None]] = [(None, None)] * len(rows)
+        for mark, chosen in places.items():
+            layout = self.layout(config, mark)
+            wanted = list(layout.names) if requested_features is None else requested_features
+            columns = _value_columns(layout, [packed for _, packed in chosen], wanted)
+            for (place, packed), values in zip(chosen, zip(*columns, strict=True), strict=True):
+                moment = EPOCH + timedelta(microseconds=row_moment(packed))
+                found[place] = moment, dict(zip(wanted, values, strict=True))
+        return found
 
     def update(
         self,
@@ -118,49 +184,94 @@ class PackedOnlineStore(OnlineStore):  # type: ignore[misc] # Feast ships no typ
     ) -> None:
         """Drop the rows of views that are no longer defined."""
         del tables_to_keep, entities_to_delete, entities_to_keep, partial
-        with self._connect(config) as connection:
-            for view in tables_to_delete:
-                connection.execute(
-                    "DELETE FROM online_rows WHERE project = ? AND view = ?", (config.project, view.name)
-                )
-
-    def delete(self, config: RepoConfig, entity_keys: Sequence[EntityKey]) -> None:
-        """Remove these entities' rows of all views, and every trace of them in the file.
-
-        Raises:
-            BusyError: another process keeps on reading or writing.
-        """
-        addresses = [(config.project, _key_bytes(config, key)) for key in entity_keys]
-        with self._connect(config) as connection:
-            connection.executemany("DELETE FROM online_rows WHERE project = ? AND entity_key = ?", addresses)
-        scrub_sqlite(Path(config.online_store.path))
+        for view in tables_to_delete:
+            self.remove_view(config, view.name)
 
     def teardown(self, config: RepoConfig, tables: Sequence[FeatureView], entities: Sequence[Entity]) -> None:
         """Drop all rows of these views."""
         self.update(config, tables, [], entities, [], partial=False)
 
-    def _connect(self, config: RepoConfig) -> sqlite3.Connection:
-        """This thread's connection: SQLite's may not be shared between threads."""
-        connection: sqlite3.Connection | None = getattr(self._connections, "value", None)
-        if connection is None:
-            path = Path(config.online_store.path)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            connection = sqlite3.connect(path, timeout=30)
-            connection.executescript(_CREATE)
-            self._connections.value = connection
-        return connection
+
+def view_layout(view: FeatureView) -> Layout:
+    """How rows of a view are packed as it is defined now."""
+    features = view.features
+    return Layout(
+        tuple(feature.name for feature in features),
+        tuple(_KINDS.get(feature.dtype.to_value_type().value, MESSAGE) for feature in features),
+    )
 
 
-def _layout(connection: sqlite3.Connection, names: tuple[str, ...]) -> int:
-    text = json.dumps(names)
-    connection.execute("INSERT OR IGNORE INTO layouts (names) VALUES (?)", (text,))
-    return int(connection.execute("SELECT layout FROM layouts WHERE names = ?", (text,)).fetchone()[0])
+def oldest_moment(view: FeatureView, clock: Clock) -> int:
+    """Rows of this moment (microseconds since 1970) or before are past the view's time to live."""
+    return microseconds(clock.now() - view.ttl) if view.ttl else -(1 << 62)
 
 
-def _key_bytes(config: RepoConfig, key: EntityKey) -> bytes:
+def entity_key_bytes(config: RepoConfig, key: EntityKey) -> bytes:
+    """An entity as Feast writes it."""
     return bytes(serialize_entity_key(key, entity_key_serialization_version=config.entity_key_serialization_version))
 
 
-def _microseconds(moment: datetime) -> int:
+def text_keys(join_key: str, ids: Sequence[str]) -> list[bytes]:
+    """Entities with one text as their key, as Feast writes them, without a message for each."""
+    name = join_key.encode()
+    before = struct.pack("<I", 1) + _STRING + struct.pack("<I", len(name)) + name + _STRING
+    size = struct.Struct("<I").pack
+    return [before + size(len(text)) + text for text in [entity.encode() for entity in ids]]
+
+
+def microseconds(moment: datetime) -> int:
+    """Since 1970 UTC; Feast's naive times are UTC."""
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return (aware - _EPOCH) // timedelta(microseconds=1)
+    return (aware - EPOCH) // timedelta(microseconds=1)
+
+
+def _layout_note(mark: bytes) -> str:
+    return f"layout {mark.hex()}"
+
+
+def _value_column(kind: str, values: list[Value]) -> pa.Array:
+    """Feast's values as what a layout packs; a value of another kind than declared is taken as what it says."""
+    if kind == MESSAGE:
+        found = [value.SerializeToString() if value.WhichOneof("val") else None for value in values]
+        return pa.array(found, pa.binary())
+    plain = [getattr(value, held) if (held := value.WhichOneof("val")) else None for value in values]
+    if kind in INTEGERS:
+        return pa.array([None if value is None else int(value) for value in plain], pa.int64())
+    if kind in DOUBLES:
+        return pa.array(plain, pa.float64())
+    return pa.array([value.encode() if isinstance(value, str) else value for value in plain], pa.binary())
+
+
+def _value_columns(layout: Layout, rows: list[bytes], names: Sequence[str]) -> list[list[Value]]:
+    """The values of some fields as Feast's; blank where the rows are from before a field was defined."""
+    reader = RowReader([layout])
+    unpacked = reader.unpack([[packed] for packed in rows])
+    columns: list[list[Value]] = []
+    for name in names:
+        where = reader.column(0, name)
+        if where is None:
+            columns.append([_BLANK] * len(rows))
+            continue
+        is_text, column = where
+        kind = layout.kinds[layout.names.index(name)]
+        plain: list[Any]
+        if is_text:
+            plain = unpacked.texts[column]
+        else:
+            words = unpacked.words[:, column].copy()
+            numbers = words.view(np.float64) if kind in DOUBLES else words
+            plain = [
+                number if present else None
+                for number, present in zip(numbers.tolist(), unpacked.present[:, column].tolist(), strict=True)
+            ]
+        columns.append([_BLANK if value is None else _value(kind, value) for value in plain])
+    return columns
+
+
+def _value(kind: str, plain: Any) -> Value:
+    if kind == MESSAGE:
+        value: Value = Value.FromString(plain)
+        return value
+    if kind == "string_val":
+        return Value(string_val=plain.decode())
+    return _make_value(**{kind: bool(plain) if kind == "bool_val" else plain})

@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from feast import FeatureStore, FeatureView
+from feast import FeatureStore
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
 
@@ -14,12 +13,12 @@ from core.progress import Progress, SilentProgress
 from core.settings import Settings
 from core.storage import Workspace, write_parquet
 from core.tables import MOMENT
+from features.online_writer import OnlineWriter
 from features.record_view import PERSON, RECORD, record_rows_path
-from features.store import applied_store
+from features.store import applied_store, online_store
 
-_PART = 1_000
+_PART = 2_000
 _SCHEMA = pa.schema([("record", pa.string()), (PERSON, pa.string()), ("as_of", MOMENT), ("built_at", MOMENT)])
-_BLANK = Value()
 
 
 def record_key(system: str, source_id: str) -> str:
@@ -34,7 +33,7 @@ def record_key(system: str, source_id: str) -> str:
 def publish_records(
     settings: Settings, workspace: Workspace, records: pa.Table, as_of: datetime, progress: Progress | None = None
 ) -> None:
-    """Write every record online and blank out those that no longer stand for anybody.
+    """Write every record online and remove those that no longer stand for anybody.
 
     Args:
         settings: the configuration.
@@ -50,32 +49,38 @@ def publish_records(
     path = record_rows_path(workspace)
     former = set(pq.read_table(path, columns=["record"])["record"].to_pylist()) if path.exists() else set()
     rows = _rows(records["record"].to_pylist(), records[PERSON].to_pylist(), as_of)
-    present = rows["record"].to_pylist()
-    people = rows[PERSON].to_pylist()
-    gone = sorted(former.difference(present))
-    # Whoever leaves stays listed until blanked out, so that an interrupted run leaves no forgotten person online.
+    gone = sorted(former.difference(rows[RECORD].to_pylist()))
+    # Whoever leaves stays listed until removed, so that an interrupted run leaves no forgotten person online.
     write_parquet(path, pa.concat_tables([rows, _rows(gone, [""] * len(gone), as_of)]))
-    view = store.get_feature_view(RECORD)
-    with (progress or SilentProgress()).task("records online", len(present)) as advance:
+    writer = OnlineWriter(store, [store.get_feature_view(RECORD)])
+    with (progress or SilentProgress()).task("records online", rows.num_rows) as advance:
         for first in range(0, len(gone), _PART):
-            _write(store, view, [(record, _BLANK) for record in gone[first : first + _PART]], as_of)
-        for first in range(0, len(present), _PART):
-            part = list(zip(present[first : first + _PART], people[first : first + _PART], strict=True))
-            _write(store, view, [(record, Value(string_val=person)) for record, person in part], as_of)
-            advance(len(part))
+            writer.remove(gone[first : first + _PART])
+        for first in range(0, rows.num_rows, _PART):
+            part = rows.slice(first, _PART)
+            writer.write({RECORD: part}, part["as_of"])
+            advance(part.num_rows)
     if gone:
         write_parquet(path, rows)
 
 
 def find_records(store: FeatureStore, records: Sequence[str]) -> dict[str, str]:
-    """The `person` text of those records that stand for somebody."""
+    """The `person` text of those records that stand for somebody.
+
+    Raises:
+        ConfigurationError: the online store does not answer.
+    """
+    online, view = online_store(store), store.get_feature_view(RECORD)
     found: dict[str, str] = {}
     for first in range(0, len(records), _PART):
         asked = list(records[first : first + _PART])
-        answer = store.get_online_features(
-            features=[f"{RECORD}:{PERSON}"], entity_rows=[{"record": record} for record in asked]
-        ).to_dict()
-        found |= {record: person for record, person in zip(asked, answer[PERSON], strict=True) if person}
+        keys = [EntityKey(join_keys=[RECORD], entity_values=[Value(string_val=record)]) for record in asked]
+        answers = online.online_read(store.config, view, keys, [PERSON])
+        found |= {
+            record: values[PERSON].string_val
+            for record, (_, values) in zip(asked, answers, strict=True)
+            if values is not None and values[PERSON].string_val
+        }
     return found
 
 
@@ -83,11 +88,3 @@ def _rows(records: list[str], people: list[str], as_of: datetime) -> pa.Table:
     moments = [as_of] * len(records)
     table = pa.table({"record": records, PERSON: people, "as_of": moments, "built_at": moments}, schema=_SCHEMA)
     return table.sort_by("record")
-
-
-def _write(store: FeatureStore, view: FeatureView, rows: list[tuple[str, Any]], as_of: datetime) -> None:
-    data = [
-        (EntityKey(join_keys=["record"], entity_values=[Value(string_val=record)]), {PERSON: value}, as_of, as_of)
-        for record, value in rows
-    ]
-    store._get_provider().online_write_batch(store.config, view, data, None)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from feast import Entity, FeatureService, FeatureView, Field, FileSource
+from feast import Entity, FeatureService, FeatureView, Field, FileSource, PushSource
 from feast.types import Float64, Int64, String
 from feast.value_type import ValueType
 
@@ -58,11 +58,15 @@ def feature_repository(settings: Settings, workspace: Workspace) -> FeatureRepos
                     for feature in view_features(settings, view)
                 ),
             ],
-            source=FileSource(
-                name=f"{view}_rows",
-                path=str(folder / f"{view}.parquet"),
-                timestamp_field="as_of",
-                created_timestamp_column="built_at",
+            # Fresh rows of single people may be pushed; a run's rows come from the file.
+            source=PushSource(
+                name=f"{view}_push",
+                batch_source=FileSource(
+                    name=f"{view}_rows",
+                    path=str(folder / f"{view}.parquet"),
+                    timestamp_field="as_of",
+                    created_timestamp_column="built_at",
+                ),
             ),
         )
         for view in used_views(settings)

@@ -1,20 +1,20 @@
 """Read features through Feast, the only way in which models get them: by service name, offline or online."""
 
 import warnings
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Sequence, Set
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from feast import FeatureStore
 
+from core.clock import Clock
 from core.errors import ContractError
 from core.settings import Settings
 from core.storage import Workspace
 from core.tables import MOMENT
 from features.build import ARROW_TYPES
 from features.catalog import ServiceSchema, row_marker, service_schema
+from features.online_reader import OnlineReader
 from features.people_as_of import checked_moments
 from features.store import applied_store, open_store
 
@@ -62,54 +62,63 @@ def historical_features(settings: Settings, workspace: Workspace, service: str, 
     return _in_order(pa.concat_tables(parts))
 
 
-def online_features(
-    settings: Settings,
-    workspace: Workspace,
-    service: str,
-    customer_ids: Sequence[str],
-    store: FeatureStore | None = None,
-) -> pa.Table:
-    """The newest materialised features of a service.
+class OnlineFeatures:
+    """The newest materialised features of services, for those who read often. Threads may share it.
 
     Args:
-        settings: decides what the service holds.
+        settings: decides what a service holds.
         workspace: its online store is read.
-        service: for example `lead_v1`.
-        customer_ids: unknown ones and doubles are allowed.
-        store: the workspace's open store, for those who read often; opening it costs some tens of milliseconds.
-
-    Returns:
-        `customer_id`, `as_of`, then the features in schema order; one row per given id, in the order given. `as_of` is
-        blank for people who are not online as a whole: some views have no row of them, or rows of different moments
-        while a run replaces them.
-
-    Raises:
-        ContractError: the service is unknown, or registered with other features.
+        clock: says what is past its time to live; the machine's own unless given.
     """
-    schema = service_schema(settings, service)
-    store = store or open_store(settings, workspace)
-    markers = [row_marker(view) for view in _views(schema)]
-    registered = store.get_feature_service(service)
-    _check_registered(schema, markers, {f.name for p in registered.feature_view_projections for f in p.features})
-    parts = [_empty(schema).drop_columns("place")]
-    for first in range(0, len(customer_ids), PART_CUSTOMERS):
-        chosen = list(customer_ids[first : first + PART_CUSTOMERS])
-        answer: dict[str, list[Any]] = store.get_online_features(
-            features=registered, entity_rows=[{"customer_id": customer} for customer in chosen]
-        ).to_dict()
-        as_of = [_common(stamps) for stamps in zip(*(answer[marker] for marker in markers), strict=True)]
-        columns = {"customer_id": pa.array(chosen, pa.string()), "as_of": pa.array(as_of, pa.int64()).cast(MOMENT)}
-        for feature in schema.features:
-            columns[feature.name] = pa.array(answer[feature.name], ARROW_TYPES[feature.type])
-        parts.append(pa.table(columns))
-    return pa.concat_tables(parts)
+
+    def __init__(self, settings: Settings, workspace: Workspace, clock: Clock | None = None) -> None:
+        self._settings = settings
+        self.store = open_store(settings, workspace, clock)
+        self._reader = OnlineReader(self.store)
+        self._schemas: dict[str, ServiceSchema] = {}
+
+    def read(self, service: str, customer_ids: Sequence[str]) -> pa.Table:
+        """The features of people; one round trip for each 500 of them.
+
+        Args:
+            service: for example `lead_v1`.
+            customer_ids: unknown ones and doubles are allowed.
+
+        Returns:
+            `customer_id`, `as_of`, then the features in schema order; one row per given id, in the order given. `as_of`
+            is the oldest moment among the person's rows; it is blank, like all features, for people who cannot be
+            answered for: without a row in some view, or with one that is past its time to live or lacks a feature.
+
+        Raises:
+            ContractError: the service is unknown, or registered with other features.
+            ConfigurationError: the online store does not answer.
+        """
+        schema = self._schemas.get(service)
+        if schema is None:
+            schema = self._schemas[service] = service_schema(self._settings, service)
+        markers = [row_marker(view) for view in _views(schema)]
+        _check_registered(schema, markers, self._reader.registered(service, schema.names))
+        parts = [
+            self._reader.read(service, customer_ids[first : first + PART_CUSTOMERS], schema.names)
+            for first in range(0, len(customer_ids), PART_CUSTOMERS)
+        ]
+        if len(parts) == 1:
+            return parts[0]
+        return pa.concat_tables([_empty(schema).drop_columns("place"), *parts])
+
+
+def online_features(
+    settings: Settings, workspace: Workspace, service: str, customer_ids: Sequence[str], clock: Clock | None = None
+) -> pa.Table:
+    """The newest materialised features of a service, for those who read once; see `OnlineFeatures`."""
+    return OnlineFeatures(settings, workspace, clock).read(service, customer_ids)
 
 
 def _views(schema: ServiceSchema) -> list[str]:
     return list(dict.fromkeys(feature.view for feature in schema.features))
 
 
-def _check_registered(schema: ServiceSchema, markers: list[str], registered: set[str]) -> None:
+def _check_registered(schema: ServiceSchema, markers: list[str], registered: Set[str]) -> None:
     expected = {*schema.names, *markers}
     if registered != expected:
         raise ContractError(
@@ -147,7 +156,3 @@ def _empty(schema: ServiceSchema) -> pa.Table:
     fields: list[tuple[str, pa.DataType]] = [("place", pa.int64()), ("customer_id", pa.string()), ("as_of", MOMENT)]
     fields += [(feature.name, ARROW_TYPES[feature.type]) for feature in schema.features]
     return pa.schema(fields).empty_table()
-
-
-def _common(stamps: Sequence[int | None]) -> int | None:
-    return stamps[0] if len(set(stamps)) == 1 else None

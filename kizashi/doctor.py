@@ -11,6 +11,7 @@ from typing import Literal
 
 from core.errors import KizashiError
 from core.settings import Settings, load_settings
+from features.online_server import check_online_store
 
 _NEEDED_BYTES = 2 * 1024**3
 _LIBRARIES = ("feast", "lightgbm", "mlflow", "bentoml", "duckdb", "pandas", "pyarrow")
@@ -33,7 +34,7 @@ def examine(config: Path) -> list[Finding]:
     except KizashiError as error:
         return [*findings, Finding("configuration", "fault", error.sentence)]
     findings.append(Finding("configuration", "good", f"{config}: {len(settings.sources)} sources"))
-    return [*findings, _home(settings), *_sources(settings)]
+    return [*findings, _home(settings), _online_store(settings), *_sources(settings)]
 
 
 def _python() -> Finding:
@@ -60,6 +61,18 @@ def _home(settings: Settings) -> Finding:
     if free < _NEEDED_BYTES:
         return Finding("workspace", "notice", f"{settings.home}: only {free / 1024**3:.1f} GiB free; 2 GiB are wanted")
     return Finding("workspace", "good", f"{settings.home} ({free / 1024**3:.0f} GiB free)")
+
+
+def _online_store(settings: Settings) -> Finding:
+    subject = "online store"
+    try:
+        check_online_store(settings)
+    except KizashiError as error:
+        return Finding(subject, "fault", error.sentence)
+    where = (
+        "in the workspace" if settings.online_store.type == "sqlite" else f"answers ({settings.online_store.url_env})"
+    )
+    return Finding(subject, "good", f"{settings.online_store.type}, {where}")
 
 
 def _sources(settings: Settings) -> Iterator[Finding]:

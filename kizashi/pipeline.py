@@ -23,7 +23,7 @@ from customers.suppression import SuppressionList
 from customers.unify import UnifySummary, unify_customers
 from features.build import FeatureBuild, build_features
 from features.catalog import service_of, service_schema
-from features.materialise import materialise_online
+from features.materialise import is_online, materialise_online
 from features.store import apply_definitions
 from kizashi.forget import finish_forgetting
 from kizashi.lifecycle_delta import forget_told_of_gone
@@ -91,8 +91,10 @@ def run_pipeline(
                 inputs=_features_inputs(settings, workspace),
                 outputs=("features",),
                 result=FeatureBuild,
-                work=lambda: features_stage(settings, workspace, progress=progress),
+                work=lambda: build_stage(settings, workspace, progress=progress),
             )
+            if not is_online(settings, workspace, workspace.as_of()):
+                materialise_online(settings, workspace, workspace.as_of(), progress)
         trained: dict[ModelName, TrainingResult] = {}
         scored: dict[ModelName, ScoringResult] = {}
         if _has_fitting_champion(settings, workspace, HOT_MODEL):
@@ -145,7 +147,14 @@ def unify_stage(settings: Settings, workspace: Workspace, *, clock: Clock, progr
 
 
 def features_stage(settings: Settings, workspace: Workspace, *, progress: Progress) -> FeatureBuild:
-    """Build every moment that training or scoring will ask for, then tell Feast and bring the newest online."""
+    """Build features, and bring the newest online even where the online store says that they are there."""
+    build = build_stage(settings, workspace, progress=progress)
+    materialise_online(settings, workspace, workspace.as_of(), progress)
+    return build
+
+
+def build_stage(settings: Settings, workspace: Workspace, *, progress: Progress) -> FeatureBuild:
+    """Build every moment that training or scoring will ask for, then tell Feast."""
     moments = [scoring_moments(settings, workspace, model) for model in settings.models.names]
     moments += [build_spine(settings, workspace, model).moments for model in settings.models.names]
     if "lookalike" in settings.models.names:
@@ -153,7 +162,6 @@ def features_stage(settings: Settings, workspace: Workspace, *, progress: Progre
         moments.append(everyone_now(settings, workspace))
     build = build_features(settings, workspace, _distinct(moments), progress)
     apply_definitions(settings, workspace)
-    materialise_online(settings, workspace, workspace.as_of(), progress)
     return build
 
 
@@ -248,7 +256,7 @@ def _answers_inputs(settings: Settings, workspace: Workspace) -> str:
     return fingerprint(
         workspace.current("customers").name,
         *(workspace.current(f"scores/{model}").name for model in settings.models.names),
-        *(settings.activation, settings.segments, settings.consent, settings.locale),
+        *(settings.activation, settings.segments, settings.consent, settings.locale, settings.online_store),
         code_fingerprint("core", "features", "serving", "activation"),
     )
 

@@ -49,7 +49,7 @@ class Runtime:
         champions = Champions(settings, workspace)
         champions.load()
         database = Database(settings, workspace)
-        online = OnlineStore(settings, workspace)
+        online = OnlineStore(settings, workspace, clock)
         lookup = Lookup(settings, champions, Directory(database, online), online, database, clock)
         keys = KeyRing(database, workspace.path(str(_KEYS_FILE)), clock)
         runtime = Runtime(

@@ -2,63 +2,34 @@
 
 import sqlite3
 from datetime import UTC, datetime
-from string import Template
-from uuid import uuid4
 
 import pyarrow as pa
 import pytest
-import yaml
-from feast import FeatureStore
-from feast.repo_config import RepoConfig
 
+from core.clock import FixedClock
 from core.erasure import ForgottenPerson, scrub_sqlite
 from core.errors import BusyError
-from features import erasure, store
 from features.build import build_features
 from features.erasure import count_in_features, erase_from_features, erase_online
 from features.materialise import materialise_online
 from features.record_lookup import find_records, publish_records
 from features.retrieval import online_features
-from features.store import apply_definitions
+from features.store import apply_definitions, open_store
 
 AT = datetime(2025, 2, 20, tzinfo=UTC)
 PEOPLE = [f"c_{n:03d}" for n in range(25)]
 GONE = ForgottenPerson(("c_007", "c_007_once"), (("crm", "record-7"),))
-REDIS = "127.0.0.1:6379"
 
 
-@pytest.fixture(params=["sqlite", pytest.param("redis", marks=pytest.mark.redis)])
-def bytes_online(request, monkeypatch, tmp_path):
+@pytest.fixture
+def feature_settings(feature_settings, online_server):
+    return feature_settings.model_copy(update={"online_store": online_server.settings})
+
+
+@pytest.fixture
+def bytes_online(online_server, tmp_path):
     """Everything that lies in the online store, as bytes."""
-    if request.param == "sqlite":
-        feast = tmp_path / "home" / "feast"
-        yield lambda: b"".join(path.read_bytes() for path in feast.glob("online.db*"))
-        return
-    redis = pytest.importorskip("redis")
-    client = redis.Redis.from_url(f"redis://{REDIS}")
-    try:
-        client.ping()
-    except redis.exceptions.ConnectionError:
-        pytest.skip(f"no Redis answers at {REDIS}")
-    project = f"kizashi_{uuid4().hex}"
-
-    def open_redis(settings, workspace):
-        text = (store.REPOSITORY / "feature_store.yaml").read_text(encoding="utf-8")
-        workspace.path("feast").mkdir(parents=True, exist_ok=True)
-        raw = yaml.safe_load(Template(text).substitute(KIZASHI_HOME=str(workspace.home.resolve())))
-        raw |= {"project": project, "online_store": {"type": "redis", "connection_string": REDIS}}
-        return FeatureStore(config=RepoConfig(repo_path=store.REPOSITORY, **raw))
-
-    monkeypatch.setattr(store, "open_store", open_redis)
-    monkeypatch.setattr(erasure, "open_store", open_redis)
-    keys = f"*{project}"
-    yield lambda: b"".join(
-        key + b"".join(value for pair in client.hgetall(key).items() for value in pair)
-        for key in client.scan_iter(keys)
-    )
-    for key in client.scan_iter(keys):
-        client.delete(key)
-    client.close()
+    return lambda: online_server.content(tmp_path / "home")
 
 
 @pytest.fixture
@@ -82,9 +53,7 @@ def test_deleted_and_not_blanked(bytes_online, workspace, feature_settings):
     others = [customer for customer in PEOPLE if customer != "c_007"]
 
     def served():
-        return online_features(
-            feature_settings, workspace, "lead_v1", others, store.open_store(feature_settings, workspace)
-        )
+        return online_features(feature_settings, workspace, "lead_v1", others, FixedClock(AT))
 
     answers = served()
     for _ in range(2):  # again, as after having been killed
@@ -94,7 +63,7 @@ def test_deleted_and_not_blanked(bytes_online, workspace, feature_settings):
         assert b"c_007" not in after
         assert b"record-7" not in after
         assert served().equals(answers)
-    found = find_records(store.open_store(feature_settings, workspace), ["crm:record-7", "crm:record-8"])
+    found = find_records(open_store(feature_settings, workspace), ["crm:record-7", "crm:record-8"])
     assert found == {"crm:record-8": '["c_008","known",""]'}
     assert all(b"c_007" not in path.read_bytes() for path in workspace.path("features").rglob("*.parquet"))
     # The next run finds nobody who has left and would have to be blanked.

@@ -125,6 +125,8 @@ def specifications(store):
     found = {view.name: view.to_proto().spec for view in store.list_feature_views()}
     for specification in found.values():
         specification.batch_source.ClearField("meta")
+        specification.stream_source.ClearField("meta")
+        specification.stream_source.batch_source.ClearField("meta")
     return found
 
 
