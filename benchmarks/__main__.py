@@ -9,6 +9,7 @@ from benchmarks import (
     feature_build,
     hidden_winners,
     identity_quality,
+    online_store,
     simulator_quality,
     unify_again,
     unify_scale,
@@ -27,6 +28,10 @@ def main() -> None:
     parser.add_argument(
         "--events", type=int, default=1_000_000, help="events to build features from; 10000000 for a million rows"
     )
+    parser.add_argument(
+        "--online", type=int, default=online_store.CUSTOMERS, help="people who are brought online beside plain Feast"
+    )
+    parser.add_argument("--redis", default=online_store.REDIS, help="a Redis database that may be flushed")
     parser.add_argument("--out", type=Path, default=Path("data/bench"), help="where the companies and figures go")
     arguments = parser.parse_args()
     os.environ.update(QUIET_ENVIRONMENT)
@@ -36,6 +41,7 @@ def main() -> None:
     unify_scale.run(arguments.scale, arguments.out)
     unify_again.run(arguments.scale, arguments.out)
     feature_build.run(arguments.events, arguments.out)
+    online_store.run(arguments.online, 10 * arguments.online, arguments.out, arguments.redis)
     hidden_winners.run(arguments.customers // 3, arguments.seeds[:3], arguments.out)
     simulator_quality.run(arguments.customers, arguments.seeds, arguments.out)
 
