@@ -87,14 +87,22 @@ def split_off_newest(as_of: Moments, share: float, gap: timedelta, rows: Mask | 
     )
 
 
-def divide_by_circle(circle: NDArray[np.int64], parts: int, seed: int) -> NDArray[np.int64]:
+def divide_by_circle(circle: NDArray[np.int64], parts: int, seed: int, won: Mask | None = None) -> NDArray[np.int64]:
     """A part number from 0 for each row; rows of one circle share it, so no person, deal or account is split.
+
+    Args:
+        circle: rows with equal numbers belong together.
+        parts: how many.
+        seed: of the draw.
+        won: outcomes; with them each part gets its share of the circles that hold a win.
 
     >>> divide_by_circle(np.array([5, 5, 7, 9]), 2, seed=0)[:2].tolist() in ([0, 0], [1, 1])
     True
     """
     distinct, position = np.unique(circle, return_inverse=True)
     order = np.random.default_rng(seed).permutation(len(distinct))
+    if won is not None:
+        order = order[np.argsort(np.bincount(position, won)[order] > 0, kind="stable")]
     number = np.empty(len(distinct), dtype=np.int64)
     number[order] = np.arange(len(distinct)) % parts
     return number[position]
