@@ -77,16 +77,25 @@ class SplitSettings(Frozen):
 
 
 class EstimatorSettings(Frozen):
-    """LightGBM with shallow trees, so that exact reasons stay cheap."""
+    """The ladder: base rate, logistic model, LightGBM with shallow trees, whose exact reasons are cheap."""
 
+    trials: int = Field(3, ge=1, description="Shapes of trees that are tried; the same number gives the same model.")
+    time_budget: float = Field(
+        600, gt=0, description="Seconds. A cap: no trial begins after six tenths of it, and the run says so."
+    )
+    members: int = Field(1, ge=1, description="Forests that may be blended; each makes reasons a little dearer.")
     max_rounds: int = Field(600, ge=1)
     early_stopping_rounds: int = Field(50, ge=1)
     learning_rate: float = Field(0.05, gt=0, le=1)
-    num_leaves: int = Field(15, ge=2)
+    num_leaves: int = Field(15, ge=2, description="Of the first shape that is tried, as are the next four.")
     max_depth: int = Field(6, ge=1)
     min_data_in_leaf: int = Field(40, ge=1)
     feature_fraction: float = Field(0.7, gt=0, le=1)
     lambda_l2: float = Field(5.0, ge=0)
+    monotone: dict[str, Literal[-1, 1]] = Field(
+        default={},
+        description="By feature: 1, more of it never lowers the score; -1, it never raises it. Numbers and dates only.",
+    )
     seed: int = 0
 
 

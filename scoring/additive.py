@@ -14,7 +14,7 @@ Floats = NDArray[np.float64]
 Rung = Literal["prior", "logistic", "trees"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class AdditiveModel:
     """Log-odds = constant + curves + trees, each of the latter optional; what one column adds is therefore exact.
 
@@ -29,6 +29,11 @@ class AdditiveModel:
     constant: float = 0.0
     curves: Curves | None = None
     trees: Trees | None = None
+
+    def __repr__(self) -> str:
+        parts = [f"{self.trees.count} trees"] if self.trees is not None else []
+        parts += [f"{len(self.curves.curves)} curves"] if self.curves is not None else []
+        return " and ".join(parts) or "the base rate"
 
     @property
     def rung(self) -> Rung:
@@ -51,10 +56,7 @@ class AdditiveModel:
 
         The last column is the value expected before anything is known of the row; each row sums to its margin.
         """
-        if self.trees is not None:
-            values = self.trees.contributions(matrix)
-        else:
-            values = np.zeros((len(matrix), self.width + 1))
+        values = np.zeros((len(matrix), self.width + 1)) if self.trees is None else self.trees.contributions(matrix)
         if self.curves is not None:
             values += self.curves.contributions(matrix)
         values[:, -1] += self.constant

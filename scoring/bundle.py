@@ -1,4 +1,4 @@
-"""A trained model as a folder of text files: trees, calibration, contract, and what its scores are measured against."""
+"""A trained model as a folder of text files: its parts, calibration, contract, what its scores are measured against."""
 
 import json
 from dataclasses import asdict, dataclass, field
@@ -13,7 +13,9 @@ from core.errors import ContractError
 from core.model_settings import GradeSettings
 from core.storage import fingerprint, write_atomically, write_json
 from features.catalog import Feature, ServiceSchema
+from scoring.additive import AdditiveModel
 from scoring.calibration import Calibrator
+from scoring.curves import Curves
 from scoring.encoding import FeatureColumn, Matrix, encode
 from scoring.grades import Support, engagement_of, fit_of, grade_of, score_of
 from scoring.trees import Trees
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Floats = NDArray[np.float64]
-FORMAT = 1
+FORMAT = 2
 _TREES = "trees.txt"
 _MODEL = "model.json"
 
@@ -33,8 +35,8 @@ class Reference:
 
     Attributes:
         margin: raw margins of the reference people, ascending.
-        fit: their contributions of who they are, ascending, in raw log-odds.
-        engagement: their contributions of what they do, ascending, in raw log-odds.
+        fit: their contributions of who they are, ascending, in calibrated log-odds.
+        engagement: their contributions of what they do, ascending, in calibrated log-odds.
     """
 
     margin: tuple[float, ...]
@@ -50,7 +52,7 @@ class ModelBundle:
         model: for example `lead`.
         service: the feature service that names its columns.
         schema_fingerprint: of the service when the model was trained.
-        columns: what the trees read, in order.
+        columns: what the model reads, in order.
         calibrator: from raw margin to probability.
         grades: lowest score of each grade.
         reference: distributions for score, fit and engagement.
@@ -58,6 +60,7 @@ class ModelBundle:
         base_rate: share of positive outcomes among the rows it was developed on.
         horizon_days: how far ahead the probability looks.
         trained_until: newest as-of moment that it was developed on, ISO 8601.
+        additive: from columns to the raw margin.
     """
 
     model: str
@@ -71,11 +74,11 @@ class ModelBundle:
     base_rate: float
     horizon_days: int
     trained_until: str
-    trees: Trees = field(compare=False)
+    additive: AdditiveModel = field(compare=False)
 
     def __repr__(self) -> str:
         return (
-            f"{self.model} model: {self.trees.count} trees over {len(self.columns)} columns of {self.service}, "
+            f"{self.model} model: {self.additive} over {len(self.columns)} columns of {self.service}, "
             f"outcome within {self.horizon_days} days, base rate {self.base_rate:.1%}, "
             f"developed on moments up to {self.trained_until[:10]}"
         )
@@ -83,12 +86,13 @@ class ModelBundle:
     @property
     def content(self) -> str:
         """A hash of all that decides about a score: equal content gives equal answers."""
-        return fingerprint(json.dumps(self._description(), sort_keys=True), self.trees.text)
+        return fingerprint(json.dumps(self._description(), sort_keys=True), self._forest)
 
     def save(self, folder: Path) -> None:
         """Write the bundle into `folder`, which is made when it does not exist."""
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / _TREES, self.trees.text.encode())
+        if self._forest:
+            write_atomically(folder / _TREES, self._forest.encode())
         write_json(folder / _MODEL, {**self._description(), "content": self.content})
 
     @staticmethod
@@ -104,15 +108,15 @@ class ModelBundle:
         """
         try:
             raw = json.loads((folder / _MODEL).read_text(encoding="utf-8"))
-            trees = Trees((folder / _TREES).read_text(encoding="utf-8"))
+            if raw.get("format") != FORMAT:
+                raise ContractError(
+                    f"the model has format {raw.get('format')}", f"format {FORMAT}", "train it again with this release"
+                )
+            trees = Trees((folder / _TREES).read_text(encoding="utf-8")) if raw["trees"] else None
         except (FileNotFoundError, json.JSONDecodeError) as error:
             raise ContractError(
                 f"{folder} holds no model", f"{_MODEL} and {_TREES}", "train the model again"
             ) from error
-        if raw.get("format") != FORMAT:
-            raise ContractError(
-                f"the model has format {raw.get('format')}", f"format {FORMAT}", "train it again with this release"
-            )
         bundle = _from_description(raw, trees)
         if raw["content"] != bundle.content:
             raise ContractError("the model's files were changed after it was saved", "untouched files", "train again")
@@ -136,26 +140,24 @@ class ModelBundle:
         )
 
     def encode(self, rows: "pa.Table | pd.DataFrame") -> Matrix:
-        """The feature rows as the trees read them; columns may be in any order, and more than these."""
+        """The feature rows as the model reads them; columns may be in any order, and more than these."""
         table = rows if isinstance(rows, pa.Table) else pa.Table.from_pandas(rows, preserve_index=False)
         return encode(table, self.columns)
 
     def predict_margin(self, matrix: Matrix) -> Floats:
         """Raw log-odds before calibration, shape (rows,)."""
-        return self.trees.margin(matrix)
+        return self.additive.margin(matrix)
 
     def predict_probability(self, matrix: Matrix) -> Floats:
         """Calibrated chance of the outcome within the horizon, shape (rows,)."""
-        return self.calibrator.probability(self.trees.margin(matrix))
+        return self.calibrator.probability(self.additive.margin(matrix))
 
     def contributions(self, matrix: Matrix) -> Floats:
         """What each column adds to the calibrated log-odds, shape (rows, columns + 1).
 
         The last column is the starting value; each row sums to the log-odds of `predict_probability`.
         """
-        values = self.trees.contributions(matrix) * self.calibrator.slope
-        values[:, -1] += self.calibrator.shift
-        return values
+        return self.calibrator.contributions(self.additive.contributions(matrix))
 
     def score(self, margin: Floats) -> NDArray[np.int64]:
         """Percentile 1 to 100 in the frozen reference."""
@@ -169,8 +171,12 @@ class ModelBundle:
         self, contributions: Floats, features: tuple[Feature, ...]
     ) -> tuple[NDArray[np.str_], NDArray[np.int64]]:
         """The split of the contributions into who somebody is (A to D) and what they do (1 to 4, 1 the most)."""
-        fit, engagement = split_by_kind(contributions / self.calibrator.slope, features)
+        fit, engagement = split_by_kind(contributions, features)
         return fit_of(self.reference.fit, fit), engagement_of(self.reference.engagement, engagement)
+
+    @property
+    def _forest(self) -> str:
+        return self.additive.trees.text if self.additive.trees is not None else ""
 
     def _description(self) -> dict[str, Any]:
         return {
@@ -178,7 +184,10 @@ class ModelBundle:
             "model": self.model,
             "service": self.service,
             "schema_fingerprint": self.schema_fingerprint,
-            "columns": [[column.name, column.vocabulary and list(column.vocabulary)] for column in self.columns],
+            "columns": [asdict(column) for column in self.columns],
+            "constant": self.additive.constant,
+            "curves": None if self.additive.curves is None else self.additive.curves.as_lists(),
+            "trees": self.additive.trees is not None,
             "calibrator": asdict(self.calibrator),
             "grades": self.grades.model_dump(),
             "reference": {name: list(values) for name, values in asdict(self.reference).items()},
@@ -201,21 +210,22 @@ def split_by_kind(contributions: Floats, features: tuple[Feature, ...]) -> tuple
     return fit, engagement
 
 
-def _from_description(raw: dict[str, Any], trees: Trees) -> ModelBundle:
+def _from_description(raw: dict[str, Any], trees: Trees | None) -> ModelBundle:
+    width, curves = len(raw["columns"]), raw["curves"]
     return ModelBundle(
         model=raw["model"],
         service=raw["service"],
         schema_fingerprint=raw["schema_fingerprint"],
         columns=tuple(
-            FeatureColumn(name, None if vocabulary is None else tuple(vocabulary))
-            for name, vocabulary in raw["columns"]
+            FeatureColumn(**{**column, "vocabulary": column["vocabulary"] and tuple(column["vocabulary"])})
+            for column in raw["columns"]
         ),
-        calibrator=Calibrator(**raw["calibrator"]),
+        calibrator=Calibrator(**{**raw["calibrator"], "steps": tuple(map(tuple, raw["calibrator"]["steps"]))}),
         grades=GradeSettings(**raw["grades"]),
         reference=Reference(**{name: tuple(values) for name, values in raw["reference"].items()}),
         support=Support(tuple(raw["support"]["log_odds"]), raw["support"]["people"]),
         base_rate=raw["base_rate"],
         horizon_days=raw["horizon_days"],
         trained_until=raw["trained_until"],
-        trees=trees,
+        additive=AdditiveModel(width, raw["constant"], curves and Curves.from_lists(width, curves), trees),
     )

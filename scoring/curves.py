@@ -82,7 +82,5 @@ class Curves:
         """The inverse of `as_lists`."""
         return Curves(
             width,
-            tuple(
-                Curve(column, tuple(places), tuple(heights), missing) for column, places, heights, missing in lists
-            ),
+            tuple(Curve(column, tuple(places), tuple(heights), missing) for column, places, heights, missing in lists),
         )

@@ -1,7 +1,8 @@
-"""What each column of a training frame is: a number, a date, a category, or words; learned once, stored with the model."""
+"""What each column of a training frame is: a number, a date, a category, or words."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -29,7 +30,7 @@ _MIN_WORD_ROWS = 3
 _MAX_TEXTS = 50_000
 
 
-def as_table(frame: object) -> pa.Table:
+def as_table(frame: Any) -> pa.Table:
     """A frame or array as an Arrow table of numbers and texts; dates become days since 1970, truth values 0 and 1.
 
     Raises:
@@ -49,18 +50,22 @@ def as_table(frame: object) -> pa.Table:
     return pa.table([_of_series(frame.iloc[:, n]) for n in range(len(names))], names=names)
 
 
-def _of_series(values: "pd.Series[object]") -> pa.ChunkedArray:
+def _of_series(values: "pd.Series[Any]") -> pa.ChunkedArray:
     kind = values.dtype
     if pd.api.types.is_bool_dtype(kind) or pd.api.types.is_numeric_dtype(kind):
         return pa.chunked_array([pa.array(values.to_numpy(dtype=np.float64, na_value=np.nan), from_pandas=True)])
     if pd.api.types.is_datetime64_any_dtype(kind):
-        values = (pd.to_datetime(values, utc=True) - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(days=1)
-        return pa.chunked_array([pa.array(values.to_numpy(dtype=np.float64), from_pandas=True)])
+        since = pd.to_datetime(values, utc=True) - pd.Timestamp(0, tz="UTC")
+        return pa.chunked_array([pa.array(_days(since), from_pandas=True)])
     if pd.api.types.is_timedelta64_dtype(kind):
-        return pa.chunked_array([pa.array((values / pd.Timedelta(days=1)).to_numpy(np.float64), from_pandas=True)])
+        return pa.chunked_array([pa.array(_days(values), from_pandas=True)])
     blank = pd.isna(values).to_numpy()
     texts = [None if absent else str(value) for value, absent in zip(values.tolist(), blank, strict=True)]
     return pa.chunked_array([pa.array(texts, pa.string())])
+
+
+def _days(spans: "pd.Series[Any]") -> Floats:
+    return np.asarray(spans.to_numpy() / np.timedelta64(1, "D"), dtype=np.float64)
 
 
 def _plain(values: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -215,5 +220,3 @@ def row_hash(table: pa.Table, label: Labels | None = None) -> NDArray[np.uint64]
         total = total * np.uint64(6364136223846793005) + label.astype(np.uint64)
     # Mixed once more, since the last column would else decide the order.
     return np.asarray(pd.util.hash_array(total))
-
-

@@ -43,8 +43,8 @@ def forecast_drift(
 ) -> Drift:
     """The rule that would have served best so far, applied to the newest rows.
 
-    At several moments of the past each rule reads the rows whose outcome was known by then, and is judged by the log-loss
-    on the rows that came next. Doing nothing stays unless another rule wins clearly.
+    At several moments of the past each rule reads the rows whose outcome was known by then, and is judged by the
+    log-loss on the rows that came next. Doing nothing stays unless another rule wins clearly.
 
     Args:
         log_odds: calibrated on all rows together, of rows that the model did not see.
@@ -53,7 +53,8 @@ def forecast_drift(
         gap: how long an outcome takes to be known.
     """
     order = np.argsort(time, kind="stable")
-    z, won, moment = log_odds[order], label[order].astype(np.float64), time[order].astype("datetime64[us]").astype(np.int64)
+    z, won = log_odds[order], label[order].astype(np.float64)
+    moment = time[order].astype("datetime64[us]").astype(np.int64)
     if min(won.sum(), (1 - won).sum()) < 2 * _FEWEST_WINS or moment[0] == moment[-1]:
         return Drift()
     wait = 0 if gap is None else int(gap / np.timedelta64(1, "us"))

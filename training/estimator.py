@@ -1,4 +1,4 @@
-"""The learner: the rung of the ladder that its evidence carries, with a calibrated probability, in scikit-learn's manner."""
+"""The learner: the highest rung that the evidence carries, with a calibrated probability, in scikit-learn's manner."""
 
 import os
 import time as clock
@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import logit
+from scipy.stats import norm
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
@@ -21,13 +22,15 @@ from core.model_settings import EstimatorSettings, SplitSettings
 from scoring.additive import AdditiveModel, Rung
 from scoring.calibration import Calibrator, fit_calibrator, shift_to_mean
 from scoring.encoding import encode
+from scoring.grades import Support, freeze_reference
 from training.columns import Encoded, as_table, directions, row_hash
 from training.drift import Drift, forecast_drift
 from training.forest import Shape, dataset, grow, join
-from training.ladder import log_loss, steady_blend, wins_clearly
-from training.logistic import PENALTIES, curves_of, design, fit_coefficients, lay_basis, limits
+from training.ladder import CLEARLY, USEFUL, log_loss, steady_blend, wins_clearly
+from training.logistic import LEARNED_ROWS, PENALTIES, curves_of, design, fit_coefficients, lay_basis, limits
+from training.row_reasons import strongest_columns
 from training.split import divide_by_circle, split_off_newest
-from training.tuning import Fold, Search, Trial, TreeSearch
+from training.tuning import Fold, Search, TreeSearch, Trial
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.bool_]
@@ -41,6 +44,8 @@ _MIN_LATER_WINS = 600
 _MIN_WINS, _MIN_TREE_WINS = 20, 30
 # Rows that trials look at; the final fit sees all.
 _MAX_TRIAL_ROWS = 100_000
+# Rows whose contributions are held in memory at once.
+_BATCH = 50_000
 
 
 @dataclass(frozen=True)
@@ -76,6 +81,49 @@ class _Recipe:
 
 
 class LeadScorer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
+    """Probability of a yes within the horizon, from a frame of numbers, categories, texts, dates and gaps.
+
+    Three rungs are tried on rows that a trial fit did not see (folds of rows that share no circle): the base rate, a
+    regularised logistic model with bent lines, and boosted trees, blended with the logistic model where that helps. A
+    more complex rung must win clearly. What won is learned once more from all rows, and calibrated on rows that were
+    held out: a later part where there is one with enough wins, else the folds. With `time`, a base rate that moves is
+    followed as far as the past shows that following it pays.
+
+    The order of the rows, the case and width of letters, and the names of the columns change nothing.
+
+    Args:
+        time_budget: seconds. It says how many trials are planned where `trials` does not, and no trial begins after six
+            tenths of it.
+        trials: shapes of trees that are tried; with a number the same input gives the same model.
+        members: forests that may be blended; each makes reasons dearer.
+        max_rounds: trees of a forest at most.
+        early_stopping_rounds: a trial fit ends after so many trees without improvement on the held-out rows.
+        learning_rate: weight of each tree.
+        num_leaves: leaves of a tree at most, in the first shape that is tried, as are the next four.
+        max_depth: depth of a tree at most.
+        min_data_in_leaf: rows in a leaf at least.
+        feature_fraction: share of the columns that a tree may look at.
+        lambda_l2: pull of the leaf values towards zero.
+        calibration_share: share of the training moments that form the later part.
+        gap_days: the label's horizon; rows closer than that to the later part sit out the trial fit.
+        monotone: by column 1 where more must never lower the score, -1 where it must never raise it.
+        random_state: seed of folds, search and trees.
+        num_threads: changes the speed, never the result; 0: as many as there are processors.
+
+    Attributes:
+        verdict_: `use`; `do_not_use`, where nothing beats the base rate; `insufficient`, where there are fewer than 20
+            wins or others, so that nothing but the base rate is said.
+        rung_: `prior`, `logistic` or `trees`.
+        model_: what was learned.
+        columns_: what it reads.
+        calibrator_: from margin to probability.
+        held_out_: what the calibration was read from.
+        drift_: how the base rate moved, and what was done about it.
+        trials_: what the search did.
+        rounds_: number of trees.
+        seconds_: what the fit took.
+    """
+
     def __init__(
         self,
         *,
@@ -113,7 +161,18 @@ class LeadScorer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         self.random_state = random_state
         self.num_threads = num_threads
 
-    def fit(self, X: Any, y: ArrayLike, time: ArrayLike | None = None, circle: Rows | None = None) -> Self:  # noqa: N803
+    def fit(self, X: Any, y: ArrayLike, time: ArrayLike | None = None, circle: Rows | None = None) -> Self:  # noqa: N803  # scikit-learn's name
+        """Learn from rows and their outcomes.
+
+        Args:
+            X: one row each; numbers, booleans, dates and texts, all of which may be missing.
+            y: outcomes of two kinds; the greater one is a yes.
+            time: each row's moment; without it nothing is "later" and nothing drifts.
+            circle: rows with equal numbers are kept together in the folds; default: exact duplicates.
+
+        Raises:
+            ContractError: rows and outcomes do not belong together, or `monotone` names no number.
+        """
         started = clock.monotonic()
         table = as_table(X)
         label = self._labels(y, table.num_rows)
@@ -163,13 +222,54 @@ class LeadScorer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         self.classes_ = classes
         return np.asarray(values == classes[1])
 
-    def predict_proba(self, X: Any) -> Floats:  # noqa: N803
+    def predict_proba(self, X: Any) -> Floats:  # noqa: N803  # scikit-learn's name
+        """Chance of no and of yes, shape (rows, 2); values unseen in training count as missing."""
         check_is_fitted(self)
         chance = self.calibrator_.probability(self.model_.margin(encode(as_table(X), self.columns_)))
         return np.column_stack([1 - chance, chance])
 
-    def predict(self, X: Any) -> NDArray[Any]:  # noqa: N803
+    def predict(self, X: Any) -> NDArray[Any]:  # noqa: N803  # scikit-learn's name
+        """The likelier outcome of each row."""
         return np.asarray(self.classes_[(self.predict_proba(X)[:, 1] >= 0.5).astype(int)])
+
+    def contributions(self, X: Any) -> Floats:  # noqa: N803  # scikit-learn's name
+        """What each column adds to the calibrated log-odds, shape (rows, columns + 1); the starting value is last."""
+        check_is_fitted(self)
+        return self._contributions(as_table(X))
+
+    def _contributions(self, table: pa.Table) -> Floats:
+        return self.calibrator_.contributions(self.model_.contributions(encode(table, self.columns_)))
+
+    def reasons(self, X: Any, top: int = 5) -> pd.DataFrame:  # noqa: N803  # scikit-learn's name
+        """The columns that move each row's score most, strongest first.
+
+        Returns:
+            For each n up to `top` the columns `reason_n` (text: direction, column and value) and `effect_n` (what it
+            adds to the calibrated log-odds); empty and 0 where no more columns have a say. The index is that of `X`.
+        """
+        check_is_fitted(self)
+        table = as_table(X).select([column.name for column in self.columns_])
+        parts = [
+            strongest_columns(table.slice(start, _BATCH), self._contributions(table.slice(start, _BATCH)), top)
+            for start in range(0, max(1, table.num_rows), _BATCH)
+        ]
+        found = pd.concat(parts, ignore_index=True)
+        return found.set_index(X.index) if isinstance(X, pd.DataFrame) else found
+
+    def interval(self, X: Any, level: float = 0.9) -> Floats:  # noqa: N803  # scikit-learn's name
+        """Lower and upper end of the chance of yes, shape (rows, 2), as far as held-out rows with like scores carry it.
+
+        The share of wins among the held-out rows whose log-odds lie within 0.5 of a row's is known to within a margin
+        that shrinks with their number (Wilson 1927); the interval is as wide as that, about the row's own chance.
+        """
+        check_is_fitted(self)
+        chance = self.predict_proba(X)[:, 1]
+        alike = support_of(self.calibrator_.log_odds(self.held_out_.margin)).alike(logit(chance))
+        z = float(norm.ppf(0.5 + level / 2))
+        count = np.maximum(alike, 1.0)
+        middle = (chance + z**2 / (2 * count)) / (1 + z**2 / count)
+        half = z / (1 + z**2 / count) * np.sqrt(chance * (1 - chance) / count + z**2 / (4 * count**2))
+        return np.clip(np.column_stack([middle - half, middle + half]), 0.0, 1.0)
 
     def _trial_rows(self, circle: Rows) -> Rows:
         parts = -(-len(circle) // _MAX_TRIAL_ROWS)
@@ -196,11 +296,22 @@ class LeadScorer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         won = label[held]
         prior = np.concatenate([np.full(len(f.held), logit(np.mean(label[f.fit]))) for f in folds])
         penalty, logistic = self._try_logistic(folds, label)
-        recipe, margin = _Recipe("prior"), prior
-        if wins_clearly(log_loss(won, prior), log_loss(won, logistic), circle[held]):
-            recipe, margin = _Recipe("logistic", penalty, 1.0), logistic
-        if min(won.sum(), (~won).sum()) < _MIN_TREE_WINS:
-            return recipe, held, margin
+        recipe, margin = _Recipe("logistic", penalty, 1.0), logistic
+        if min(label.sum(), (~label).sum()) >= _MIN_TREE_WINS:
+            self.trials_ = self._search(folds, label, started)
+            best = self.trials_.trials[: 2 * self.members]
+            mixed = steady_blend(won, [logistic, *(trial.margin for trial in best)], self.members + 1, circle[held])
+            if mixed.weights[1:].any() and self._wins(won, margin, mixed.margin, circle[held]):
+                trees = tuple((t, float(w)) for t, w in zip(best, mixed.weights[1:], strict=True) if w)
+                recipe, margin = _Recipe("trees", penalty, float(mixed.weights[0]), trees), mixed.margin
+        if not self._wins(won, prior, margin, circle[held], USEFUL):
+            return _Recipe("prior"), held, prior
+        return recipe, held, margin
+
+    def _wins(self, won: Labels, simple: Floats, more: Floats, circle: Rows, errors: float = CLEARLY) -> bool:
+        return wins_clearly(log_loss(won, simple), log_loss(won, more), circle, errors)
+
+    def _search(self, folds: list[Fold], label: Labels, started: float) -> Search:
         search = TreeSearch(
             folds,
             label,
@@ -212,17 +323,15 @@ class LeadScorer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
             threads=self.num_threads,
         )
         shape = Shape(
-            self.learning_rate, self.num_leaves, self.max_depth, self.min_data_in_leaf, self.feature_fraction,
+            learning_rate=self.learning_rate,
+            num_leaves=self.num_leaves,
+            max_depth=self.max_depth,
+            min_data_in_leaf=self.min_data_in_leaf,
+            feature_fraction=self.feature_fraction,
             lambda_l2=self.lambda_l2,
-        )  # fmt: skip
+        )
         trials = self.trials or planned_trials(self.time_budget, sum(len(f.fit) for f in folds), len(self.columns_))
-        self.trials_ = search.run(shape, trials, started + 0.6 * self.time_budget)
-        best = self.trials_.trials[: 2 * self.members]
-        mixed = steady_blend(won, [logistic, *(trial.margin for trial in best)], self.members + 1, circle[held])
-        if wins_clearly(log_loss(won, margin), log_loss(won, mixed.margin), circle[held]) and mixed.weights[1:].any():
-            trees = tuple((t, float(w)) for t, w in zip(best, mixed.weights[1:], strict=True) if w)
-            recipe, margin = _Recipe("trees", penalty, float(mixed.weights[0]), trees), mixed.margin
-        return recipe, held, margin
+        return search.run(shape, trials, started + 0.6 * self.time_budget)
 
     def _try_logistic(self, folds: list[Fold], label: Labels) -> tuple[float, Floats]:
         """The penalty that suits the held-out rows best, and their log-odds under it."""
@@ -238,12 +347,13 @@ class LeadScorer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
     def _logistic_path(self, fold: Fold, label: Labels) -> list[Floats]:
         """Held-out log-odds for each penalty."""
         basis = lay_basis(fold.fit_matrix, self.columns_)
-        laid, held = design(fold.fit_matrix, basis), design(fold.held_matrix, basis)
+        laid, held = design(fold.fit_matrix[:LEARNED_ROWS], basis), design(fold.held_matrix, basis)
+        won = label[fold.fit][:LEARNED_ROWS]
         low, high = limits(basis, self._monotone)
         found = np.append(np.zeros(laid.shape[1]), logit(label[fold.fit].mean()))
         margins = []
         for penalty in PENALTIES:
-            found = fit_coefficients(laid, label[fold.fit], penalty, low, high, found)
+            found = fit_coefficients(laid, won, penalty, low, high, found)
             margins.append(held @ found[:-1] + found[-1])
         return margins
 
@@ -295,7 +405,7 @@ class LeadScorer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         matrix, won = encoded.rows(rows), label[rows]
         constant, curves, trees = 0.0, None, None
         if recipe.curves_weight:
-            some = slice(0, _MAX_TRIAL_ROWS)
+            some = slice(0, LEARNED_ROWS)
             basis = lay_basis(matrix[some], self.columns_)
             laid = design(matrix[some], basis)
             low, high = limits(basis, self._monotone)
@@ -336,6 +446,11 @@ def moments_of(time: ArrayLike) -> NDArray[np.datetime64]:
     return moments.dt.tz_localize(None).to_numpy().astype("datetime64[us]")
 
 
+def support_of(log_odds: Floats) -> Support:
+    """Held-out rows by their calibrated log-odds."""
+    return Support(freeze_reference(log_odds), len(log_odds))
+
+
 def _circles(table: pa.Table) -> Rows:
     """Rows of equal content share a number where most rows are distinct: an exact duplicate is no new evidence."""
     hashed = row_hash(table)
@@ -346,17 +461,10 @@ def _circles(table: pa.Table) -> Rows:
 def scorer_of(settings: EstimatorSettings, split: SplitSettings, gap: timedelta) -> LeadScorer:
     """The learner as the configuration describes it."""
     return LeadScorer(
-        max_rounds=settings.max_rounds,
-        early_stopping_rounds=settings.early_stopping_rounds,
-        learning_rate=settings.learning_rate,
-        num_leaves=settings.num_leaves,
-        max_depth=settings.max_depth,
-        min_data_in_leaf=settings.min_data_in_leaf,
-        feature_fraction=settings.feature_fraction,
-        lambda_l2=settings.lambda_l2,
+        **settings.model_dump(exclude={"seed"}),
+        random_state=settings.seed,
         calibration_share=split.calibration_share,
         gap_days=gap.days,
-        random_state=settings.seed,
     )
 
 

@@ -12,7 +12,6 @@ from scoring.encoding import FeatureColumn, Matrix
 from scoring.trees import Trees
 
 Labels = NDArray[np.bool_]
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -51,15 +50,12 @@ def parameters(shape: Shape, seed: int, threads: int, monotone: Sequence[int]) -
     return chosen
 
 
-def dataset(
-    matrix: Matrix, label: Labels, columns: Sequence[FeatureColumn], reference: Any = None, offset: Floats | None = None
-) -> Any:
+def dataset(matrix: Matrix, label: Labels, columns: Sequence[FeatureColumn], reference: Any = None) -> Any:
     """The rows in LightGBM's form, shared by all trials (which differ in the rows that a leaf needs)."""
     return lightgbm.Dataset(
         matrix,
         label,
         reference=reference,
-        init_score=offset,
         feature_name=[f"f{n}" for n in range(len(columns))],
         categorical_feature=[n for n, column in enumerate(columns) if column.is_category],
         params={"verbose": -1, "feature_pre_filter": False},

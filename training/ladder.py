@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.bool_]
-# Standard errors by which a more complex rung must gain over the simpler one.
-_CLEARLY = 0.5
+# Standard errors by which trees must gain over the logistic model alone, and any rung over the base rate. The first is
+# small, since the trees are blended with the logistic model.
+CLEARLY, USEFUL = 0.5, 1.645
 _STEPS = 12
 
 
@@ -36,7 +37,7 @@ def blend(label: Labels, candidates: Sequence[Floats], limit: int) -> Blend:
     total = np.zeros(len(label))
     best = np.inf
     for step in range(_STEPS):
-        allowed = range(len(candidates)) if np.count_nonzero(counts) < limit else np.flatnonzero(counts)
+        allowed = [n for n in range(len(candidates)) if counts[n] or np.count_nonzero(counts) < limit]
         losses = {n: float(log_loss(label, (total + candidates[n]) / (step + 1)).mean()) for n in allowed}
         chosen = min(losses, key=lambda n: (losses[n], n))
         if losses[chosen] >= best * (1 - 1e-5):
@@ -60,12 +61,12 @@ def steady_blend(label: Labels, candidates: Sequence[Floats], limit: int, circle
     return chosen if clearly else even
 
 
-def wins_clearly(simple: Floats, complex_: Floats, circle: NDArray[np.int64]) -> bool:
-    """Whether the row-wise losses of a more complex rung are lower by more than chance, rows of a circle counted once."""
+def wins_clearly(simple: Floats, complex_: Floats, circle: NDArray[np.int64], errors: float = CLEARLY) -> bool:
+    """Whether a more complex rung's losses are lower by more than chance; a circle is one piece of evidence."""
     gain = simple - complex_
     number = np.unique(circle, return_inverse=True)[1]
     sums = np.bincount(number, gain)
     if len(sums) < 2:
         return False
     error = float(np.std(sums, ddof=1)) * np.sqrt(len(sums))
-    return bool(sums.sum() > _CLEARLY * error)
+    return bool(sums.sum() > errors * error)

@@ -66,7 +66,8 @@ def rank_alike(
     fold = divide_by_circle(np.arange(len(people)), _FOLDS, random_state)
     for held in range(_FOLDS):
         learned, asked = pa.array(fold != held), pa.array(fold == held)
-        scorer = LeadScorer(random_state=random_state).fit(features.filter(learned), label[fold != held])
+        scorer = LeadScorer(trials=1, members=1, random_state=random_state)
+        scorer.fit(features.filter(learned), label[fold != held])
         likeness[fold == held] = scorer.predict_proba(features.filter(asked))[:, 1]
     others = np.flatnonzero(~label)
     best = others[np.lexsort((others, -likeness[others]))][:size]

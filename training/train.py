@@ -149,14 +149,13 @@ def _train(
             return _without_model(spine, too_little("short_history", model, settings.locale, days=gap.days))
         development, label = split.earlier.rows, spine.label
         scorer = scorer_of(rules.estimator, rules.split, gap)
-        try:
-            scorer.fit(
-                rows.select(schema.names).filter(pa.array(development)),
-                label[development],
-                spine.as_of[development],
-                spine.circle[development],
-            )
-        except EvidenceError:
+        scorer.fit(
+            rows.select(schema.names).filter(pa.array(development)),
+            label[development],
+            spine.as_of[development],
+            spine.circle[development],
+        )
+        if scorer.verdict_ == "insufficient":
             counted = {"rows": int(development.sum()), "positives": int(label[development].sum())}
             return _without_model(spine, too_little("few_outcomes", model, settings.locale, **counted))
         advance()
@@ -240,7 +239,8 @@ def _bundle(
         people = rows.filter(pa.array(split.later.rows))
     matrix = encode(people, scorer.columns_)
     step = max(1, math.ceil(len(matrix) / _REFERENCE_SAMPLE))
-    fit, engagement = split_by_kind(scorer.trees_.contributions(matrix[::step]), schema.features)
+    contributions = scorer.calibrator_.contributions(scorer.model_.contributions(matrix[::step]))
+    fit, engagement = split_by_kind(contributions, schema.features)
     trained = spine.as_of[split.earlier.rows].max()
     return ModelBundle(
         model=model,
@@ -250,13 +250,13 @@ def _bundle(
         calibrator=scorer.calibrator_,
         grades=settings.grades,
         reference=Reference(
-            freeze_reference(scorer.trees_.margin(matrix)), freeze_reference(fit), freeze_reference(engagement)
+            freeze_reference(scorer.model_.margin(matrix)), freeze_reference(fit), freeze_reference(engagement)
         ),
         support=_support(scorer, spine, split),
         base_rate=float(spine.label[split.earlier.rows].mean()),
         horizon_days=settings.models[model].label.horizon_days,
         trained_until=_iso(trained),
-        trees=scorer.trees_,
+        additive=scorer.model_,
     )
 
 

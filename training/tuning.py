@@ -1,4 +1,4 @@
-"""The search for the trees' shape: sensible ones first, then Optuna's, and what suits the held-out rows best is kept."""
+"""The search for the trees' shape: sensible ones first, then Optuna's; what suits the held-out rows best is kept."""
 
 import os
 import time
@@ -89,7 +89,6 @@ class TreeSearch:
         patience: a fit ends after so many trees without improvement on the held-out rows.
         seed: of the trees and of the search.
         threads: changes the speed, never the result.
-        offset: log-odds by row that the trees start from; None: a constant.
     """
 
     def __init__(
@@ -115,7 +114,8 @@ class TreeSearch:
             self._data.append((data.construct(), watched.construct()))
 
     def run(self, start: Shape, trials: int, deadline: float | None = None) -> Search:
-        """Try `trials` shapes, or as many as are begun before `deadline` (in `time.monotonic` seconds), at least one."""
+        """Try `trials` shapes, or as many as are begun before `deadline` (`time.monotonic` seconds), at least one."""
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
         study = optuna.create_study(
             sampler=optuna.samplers.TPESampler(seed=self._seed, n_startup_trials=8),
             pruner=optuna.pruners.MedianPruner(n_startup_trials=3, n_warmup_steps=0),

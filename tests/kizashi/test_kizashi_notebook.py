@@ -94,7 +94,8 @@ def test_it_introduces_itself(ws: OpenWorkspace) -> None:
     assert f"{len(ws.customers(['customer_id'])):,} people" in repr(ws)
     assert str(ws.settings.home) not in repr(ws)
     champion = ws.model("lead")
-    assert re.fullmatch(r"version 1 of the lead model: \d+ trees over \d+ columns of lead_v1, .*", repr(champion))
+    parts = r"\d+ trees and \d+ curves over \d+ columns"
+    assert re.fullmatch(rf"version 1 of the lead model: {parts} of lead_v1, .*", repr(champion))
     assert ws.model("lead", 1).bundle.content == ws.model("lead", "champion").bundle.content
     for nothing in ("challenger", "7"):
         with pytest.raises(NotFoundError, match=f"no version '{nothing}'"):

@@ -12,13 +12,16 @@ import pytest
 from core.errors import ContractError
 from core.model_settings import GradeSettings
 from features.catalog import ServiceSchema
+from scoring.additive import AdditiveModel
 from scoring.bundle import ModelBundle, Reference
 from scoring.calibration import Calibrator
-from scoring.encoding import FeatureColumn, encode, learn_vocabulary
+from scoring.curves import Curve, Curves
+from scoring.encoding import FeatureColumn, encode
 from scoring.grades import Support
 from scoring.trees import Trees
 
-COLUMNS = (FeatureColumn("visits"), FeatureColumn("industry", ("A", "B")))
+COLUMNS = (FeatureColumn("visits"), FeatureColumn("industry", ("a", "b")))
+CURVES = Curves(2, (Curve(0, (0.0, 4.0), (-0.5, 0.5), 0.1), Curve(1, (0.0, 1.0), (0.2, -0.2), 0.0)))
 SCHEMA = ServiceSchema("lead_v1", (), "f1")
 
 
@@ -32,7 +35,7 @@ def bundle() -> ModelBundle:
     return ModelBundle(
         "lead", "lead_v1", "f1", COLUMNS, Calibrator(0.9, -0.2), GradeSettings(),
         Reference((-3.0, -2.0, -1.0), (0.0, 1.0), (0.0, 1.0)), Support((-3.0, -1.0), 200), 0.1, 90,
-        "2026-01-01T00:00:00+00:00", Trees(grown.model_to_string()),
+        "2026-01-01T00:00:00+00:00", AdditiveModel(2, 0.1, CURVES, Trees(grown.model_to_string())),
     )  # fmt: skip
 
 
@@ -58,6 +61,26 @@ def test_contributions_add_up_to_the_log_odds(bundle: ModelBundle) -> None:
 def test_one_row_and_many_rows_are_scored_alike(bundle: ModelBundle) -> None:
     matrix = bundle.encode(pa.concat_tables([ROWS] * 50))
     assert np.array_equal(bundle.predict_margin(matrix)[:4], bundle.predict_margin(matrix[:4]))
+
+
+@pytest.mark.parametrize(
+    "calibrator", [Calibrator(1.1, 0.2, 0.15), Calibrator(1.0, 0.1, 0.0, ((-3.0, -2.5), (-1.0, -1.5), (1.0, 0.5)))]
+)
+@pytest.mark.parametrize(
+    "parts", [AdditiveModel(2, -1.5), AdditiveModel(2, -1.5, CURVES)], ids=["the base rate", "2 curves"]
+)
+def test_every_rung_and_calibration_is_stored_and_adds_up(
+    bundle: ModelBundle, tmp_path: Path, parts: AdditiveModel, calibrator: Calibrator
+) -> None:
+    simple = replace(bundle, additive=parts, calibrator=calibrator)
+    simple.save(tmp_path)
+    assert not (tmp_path / "trees.txt").exists()
+    loaded = ModelBundle.load(tmp_path, SCHEMA)
+    matrix = bundle.encode(ROWS)
+    chance = loaded.predict_probability(matrix)
+    assert np.array_equal(chance, simple.predict_probability(matrix))
+    assert np.allclose(loaded.contributions(matrix).sum(axis=1), np.log(chance / (1 - chance)))
+    assert str(parts) in repr(loaded)
 
 
 @pytest.mark.parametrize("schema", [ServiceSchema("churn_v1", (), "f1"), ServiceSchema("lead_v1", (), "f2")])
@@ -92,9 +115,3 @@ def test_encoding_names_what_is_absent_and_what_is_no_number() -> None:
         encode(ROWS.drop_columns(["visits"]), COLUMNS)
     with pytest.raises(ContractError, match="visits is string"):
         encode(ROWS.set_column(1, "visits", pa.array(["many"] * 4)), COLUMNS)
-
-
-def test_rare_values_get_no_code_of_their_own() -> None:
-    values = pa.chunked_array([["b"] * 5 + ["a"] * 5 + ["rare"] + [None] * 9])
-    assert learn_vocabulary(values, min_rows=2, max_size=10) == ("a", "b")
-    assert learn_vocabulary(values, min_rows=1, max_size=2) == ("a", "b")
