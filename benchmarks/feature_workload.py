@@ -1,4 +1,4 @@
-"""A synthetic log of marketing events as published unified tables, and the moments to build features for.
+"""A synthetic log of marketing events as unified tables, and the moments to build features for.
 
 The log is in time order, heavy-tailed over customers (the first hundredth makes about a quarter of the events); each
 customer is asked about at the beginning of one month. It is made a part at a time: memory grows with customers alone.
@@ -7,13 +7,14 @@ customer is asked about at the beginning of one month. It is made a part at a ti
 from collections.abc import Iterator
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from core.storage import Workspace, write_parquet
+from core.storage import Workspace, link_file, write_parquet
 from core.tables import MOMENT, TABLES
 
 # The types of events, with their share.
@@ -25,6 +26,8 @@ TYPES = {
 PAID_TYPES = ("purchase", "meeting")
 DAY = 86_400_000_000
 DAYS = 400
+# One customer in so many is not as before in the second build.
+CHANGED = 20
 _CHANNELS = {"web": 0.5, "email": 0.3, "app": 0.08, "sales": 0.06, "event": 0.04, "phone": 0.02}
 _START = int(np.datetime64("2025-10-01", "us").astype("int64"))
 _MONTHS = np.arange("2026-02", "2026-11", dtype="datetime64[M]").astype("datetime64[us]").astype("int64")
@@ -32,21 +35,37 @@ _PART = 1_000_000
 
 
 def make_workload(home: Path, customers: int, events: int, seed: int = 7) -> None:
-    """Publish the tables in a workspace, and write the moments to `spine.parquet` beside them; done once."""
-    spine = home / "spine.parquet"
+    """Write the tables under `log`, and the moments to `spine.parquet`; done once."""
+    spine, log = home / "spine.parquet", home / "log"
     if spine.exists():
         return
+    log.mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng(seed)
     names = _ids("C", np.arange(customers), 8)
     numbers = _ids("", np.arange(customers), 8)
     as_of = random.choice(_MONTHS, customers)
-    with Workspace(home).publish("customers", "bench", {"as_of": "2026-11-05T00:00:00+00:00"}) as folder:
-        for name, spec in TABLES.items():
-            if name not in ("events", "identities"):
-                write_parquet(folder / f"{name}.parquet", spec.empty())
-        _write("identities", folder, iter([_identities(names, numbers)]))
-        _write("events", folder, _events(random, names, numbers, events))
+    for name, spec in TABLES.items():
+        if name not in ("events", "identities"):
+            write_parquet(log / f"{name}.parquet", spec.empty())
+    _write("identities", log, iter([_identities(names, numbers)]))
+    _write("events", log, _events(random, names, numbers, events))
+    (log / "changed").mkdir(exist_ok=True)
+    with duckdb.connect() as connection:
+        connection.execute("SET enable_progress_bar = false")
+        connection.execute(
+            f"""COPY (FROM '{log}/events.parquet'
+            WHERE NOT (hash(customer_id) % {CHANGED} = 0 AND hash(event_id) % 5 = 0))
+            TO '{log}/changed/events.parquet' (FORMAT parquet, COMPRESSION zstd)"""
+        )
     write_parquet(spine, pa.table({"customer_id": names, "as_of": pa.array(as_of).cast(MOMENT)}))
+
+
+def publish_workload(home: Path, *, changed: bool) -> None:
+    """Publish the tables; changed, one customer in twenty has lost a fifth of their events, at any time."""
+    with Workspace(home).publish("customers", "bench", {"as_of": "2026-11-05T00:00:00+00:00"}) as folder:
+        for path in (home / "log").glob("*.parquet"):
+            other = path.parent / "changed" / path.name
+            link_file(other if changed and other.exists() else path, folder / path.name)
 
 
 def _identities(names: pa.Array, numbers: pa.Array) -> dict[str, pa.Array]:

@@ -74,17 +74,22 @@ SELECT kept, customer, max(ended) OVER (PARTITION BY kept, customer ORDER BY lin
        coalesce(lead(linked) OVER (PARTITION BY kept, customer ORDER BY linked, ended), {FOREVER}) AS free_until
 FROM owned
 """
+# Blanks among the times are passed over. What was known for a machine's from the beginning never counted.
+_KNOWN = "epoch_us(e.occurred_at), epoch_us(e.recorded_at), o.linked"
+_UNTIL = f"CASE WHEN e.is_bot THEN epoch_us(e.bot_since) END, o.ended, {FOREVER}"
+_COUNTED = "(NOT e.is_bot OR e.bot_since > e.recorded_at)"
 _COUNTABLE_EVENTS = f"""
 CREATE TEMP VIEW countable_events AS
 SELECT * FROM (
-    SELECT o.customer, epoch_us(e.occurred_at) AS occurred, e.*,
-           -- Blanks are passed over.
-           greatest(epoch_us(e.occurred_at), epoch_us(e.recorded_at), o.linked, f.free_from) AS known,
-           least(CASE WHEN e.is_bot THEN epoch_us(e.bot_since) END, o.ended, f.free_until, {FOREVER}) AS until
+    SELECT o.customer, epoch_us(e.occurred_at) AS occurred, greatest({_KNOWN}) AS known, least({_UNTIL}) AS until, e.*
+    FROM events e JOIN owners o USING (system, source_id)
+    WHERE e.duplicate_of IS NULL AND {_COUNTED}
+    UNION ALL
+    SELECT o.customer, epoch_us(e.occurred_at) AS occurred,
+           greatest({_KNOWN}, f.free_from) AS known, least({_UNTIL}, f.free_until) AS until, e.*
     FROM events e JOIN owners o USING (system, source_id)
     LEFT JOIN free_periods f ON f.kept = e.duplicate_of AND f.customer = o.customer
-    -- What was known for a machine's from the beginning never counted.
-    WHERE NOT e.is_bot OR e.bot_since > e.recorded_at
+    WHERE e.duplicate_of IS NOT NULL AND {_COUNTED}
 )
 WHERE known < until
 """
@@ -110,7 +115,7 @@ FROM (SELECT DISTINCT type, channel FROM events)
 
 
 def _event_facts(settings: Settings) -> str:
-    """Narrow rows, sorted by person, so that a batch of people reads its own part of the table alone."""
+    """Narrow rows, sorted by person: batches of people read their own part, and neighbours are added up together."""
     local = f"(e.occurred_at AT TIME ZONE '{settings.timezone}')"
     gained = {
         AT_WEEKEND: f"isodow({local}) >= 6",
@@ -135,9 +140,7 @@ SELECT e.customer, e.known, e.until, e.occurred, k.type_code, {", ".join(marks)}
        -- The page without host and parameters, as a number: kinds of pages are only counted.
        CASE WHEN e.url IS NOT NULL THEN hash(lower(rtrim(
            regexp_replace(split_part(split_part(e.url, '#', 1), '?', 1), '^[a-z]+://[^/]*', ''), '/'))) END AS topic
-FROM countable_events e JOIN event_kinds k USING (type, channel)
-ORDER BY e.customer
-"""
+FROM countable_events e JOIN event_kinds k USING (type, channel)"""
 
 
 def _detail_conditions(settings: Settings) -> dict[str, str]:

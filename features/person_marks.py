@@ -11,8 +11,11 @@ from features.event_facts import FOREVER
 
 # Thirty days: fewer would make more marks than there are facts, more would count again what has not changed.
 PERIOD = 30 * 86_400_000_000
-# Tables of what happened: whose (`customer`), visible in (`known`, `until`], and whatever else is read of it.
-_EVENT_TABLES = ("event_facts",)
+# Tables of what happened: whose, visible in which period, and whatever else is read of it.
+_EVENT_TABLES = """
+SELECT table_name FROM duckdb_columns() JOIN duckdb_tables() USING (table_name)
+WHERE column_name IN ('customer', 'known', 'until') GROUP BY table_name HAVING count(*) = 3 ORDER BY table_name
+"""
 # What hangs on a node: SQL of the node, the moment from which on a fact counts, and its content.
 _NODE_FACTS = """
     SELECT node, greatest(occurred, recorded, since) AS moment,
@@ -61,7 +64,7 @@ _LINKS_TOLD = """
 
 
 def mark_people(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create `person_marks` (customer_id, period, own, company), from the facts that were prepared.
+    """Create `person_marks` (customer, period, own, company), from the facts that were prepared.
 
     `own` stands for the person's own facts, `company` for those of everybody who was ever said to belong to the same
     company.
@@ -74,7 +77,7 @@ def mark_people(connection: duckdb.DuckDBPyConnection) -> None:
     UNION ALL
     SELECT customer, until, hash('{table} ends', *COLUMNS(* EXCLUDE (customer)))
     FROM {table} WHERE until < {FOREVER}"""
-        for table in _EVENT_TABLES
+        for (table,) in connection.execute(_EVENT_TABLES).fetchall()
     )
     connection.execute(f"""
 CREATE OR REPLACE TEMP TABLE own_marks AS
@@ -100,6 +103,5 @@ company_marks AS (
     SELECT s.customer, c.period, {mark_sql("hash(account, c.mark)")} AS company
     FROM stated s JOIN companies c USING (account) GROUP BY s.customer, c.period
 )
-SELECT p.customer_id, period, o.own, c.company
-FROM own_marks o FULL JOIN company_marks c USING (customer, period) JOIN people p USING (customer)
+SELECT customer, period, o.own, c.company FROM own_marks o FULL JOIN company_marks c USING (customer, period)
 """)
