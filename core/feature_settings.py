@@ -1,6 +1,6 @@
 """What is counted for features: windows, named groups of events, profile fields."""
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -18,12 +18,15 @@ class SignalSettings(Frozen):
     type: tuple[str, ...] = ()
     channel: tuple[str, ...] = ()
     url: tuple[str, ...] = ()
+    campaign: tuple[str, ...] = Field(
+        (), description="Id or name of the campaign, or the `utm_campaign` of the address, in any letter case."
+    )
     unit: Label = Label(ja="回", en="times")
 
     @model_validator(mode="after")
     def _matches_something(self) -> Self:
-        if not (self.type or self.channel or self.url):
-            raise ValueError("give at least one of type, channel, url")
+        if not (self.type or self.channel or self.url or self.campaign):
+            raise ValueError("give at least one of type, channel, url, campaign")
         return self
 
 
@@ -65,7 +68,63 @@ def default_signals() -> dict[str, SignalSettings]:
         "cancellation_page": _signal(
             "解約ページの閲覧", "cancellation-page visits", subject="intent", type=("web_visit",), url=("*cancel*",)
         ),
+        # Whoever looks for a job reads much, and buys nothing.
+        "recruiting_page": _signal(
+            "採用ページの閲覧", "recruiting-page visits", type=("web_visit",), url=("*recruit*", "*career*", "*/jobs*")
+        ),
     }
+
+
+class PurchaseSettings(Frozen):
+    """Which purchases were made online rather than in a store: those whose channel or store matches a pattern."""
+
+    online_channels: tuple[str, ...] = ("web", "online", "app")
+    online_stores: tuple[str, ...] = ("*online*", "*オンライン*", "*通販*")
+
+
+class SupportSettings(Frozen):
+    """What is known of requests for help."""
+
+    solved: bool = Field(
+        False,
+        description="Events of the type `support_solved` tell when a request was settled; the property `ticket` of "
+        "both says which (or the id of the `support_ticket`). Without them nobody knows what is open.",
+    )
+
+
+class ChannelSettings(Frozen):
+    """A way to reach people: which types of events (`*` and `?`) are sent to them, and which are their answer."""
+
+    label: Label
+    sent: tuple[str, ...] = ()
+    answered: tuple[str, ...] = Field(min_length=1)
+
+
+def default_channels() -> dict[str, ChannelSettings]:
+    """The ways in which most companies reach people."""
+    return {
+        "email": ChannelSettings(
+            label=Label(ja="メール", en="e-mail"), sent=("email_delivered",), answered=("email_open", "email_click")
+        ),
+        "sales": ChannelSettings(label=Label(ja="営業", en="sales"), sent=("task",), answered=("call", "meeting")),
+        "event": ChannelSettings(
+            label=Label(ja="イベント", en="event"), answered=("webinar_attended", "trade_fair", "store_visit")
+        ),
+    }
+
+
+class ValueSettings(Frozen):
+    """How buyers behave who may stop at any time: the four parameters of the BG/NBD model, times in days.
+
+    The defaults are those that Fader, Hardie and Lee (2005) found for the buyers of an online shop. Estimate your own
+    with a library for such models (pymc-marketing, for example) and write them here; features never learn from the
+    future of the rows that they describe.
+    """
+
+    rate_shape: float = Field(0.243, gt=0, description="r: the lower, the more people differ in how often they buy.")
+    rate_scale_days: float = Field(30.9, gt=0, description="alpha: r / alpha is the average number of purchases a day.")
+    dropout_a: float = Field(0.793, gt=0, description="a / (a + b) is the average chance to leave after a purchase.")
+    dropout_b: float = Field(2.426, gt=0)
 
 
 class FeatureSettings(Frozen):
@@ -74,6 +133,12 @@ class FeatureSettings(Frozen):
     windows_days: tuple[int, ...] = (1, 7, 30, 90, 180)
     signals: dict[str, SignalSettings] = Field(default_factory=default_signals)
     profile_fields: tuple[str, ...] = ("industry", "prefecture", "lead_source")
+    purchases: PurchaseSettings = PurchaseSettings()
+    support: SupportSettings = SupportSettings()
+    channels: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")], ChannelSettings] = Field(
+        default_factory=default_channels, description="Ways to reach people, by name."
+    )
+    value: ValueSettings = ValueSettings()
     ttl_days: int = Field(400, ge=1, description="A feature row older than this is not used.")
 
     @field_validator("windows_days")

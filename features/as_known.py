@@ -129,6 +129,8 @@ def _known(name: str) -> str:
             told = "FROM proofs"
         case "attributes" | "consents" | "deal_people":
             told = f"FROM {rows}"
+        case "campaigns":
+            return "FROM campaigns"
         case _:
             # Nothing else says anything of what was known of a person.
             return f"FROM {name} LIMIT 0"

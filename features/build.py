@@ -27,6 +27,7 @@ from features.catalog import (
     used_services,
     used_views,
 )
+from features.detail_facts import prepare_details, select_details
 from features.facts import number_people, prepare_facts
 from features.kept_rows import KeptRows, Scope
 from features.people_as_of import Batch, batches, number_moments, select_batch
@@ -34,14 +35,24 @@ from features.views.account import account_query
 from features.views.contract import contract_query
 from features.views.custom import custom_query
 from features.views.deal import deal_query
-from features.views.event_measures import EVENT_MEASURES, EventBounds, event_rows_sql
+from features.views.event_measures import EventBounds, event_rows_sql
 from features.views.profile import profile_query
+from features.views.purchase import purchase_query
+from features.views.support import support_query
+from features.views.usage import usage_query
+from features.views.value import value_query
+from features.views.warmth import warmth_query
 
-# What a view says beyond counting events; events are counted for all views at once.
+# Views that say more than how many events there were; those of all other views are counted at once.
 QUERIES: dict[str, Callable[[Settings], str]] = {
     "profile": profile_query,
     "deal": deal_query,
     "contract": contract_query,
+    "usage": usage_query,
+    "purchase": purchase_query,
+    "support": support_query,
+    "warmth": warmth_query,
+    "value": value_query,
     "account": account_query,
     "custom": custom_query,
 }
@@ -107,6 +118,7 @@ def build_features(
         if total == 0:
             raise TableError("no moments were requested", "at least one customer_id and as_of", "check the spine")
         prepare_facts(connection, settings, features)
+        prepare_details(connection, settings, views)
         meaning = _meaning(connection, settings, features)
         kept = KeptRows(connection, workspace, meaning, next(iter(views)))
         summary = _summary(connection, settings, views, total, str(manifest.get("fingerprint", "")), kept.count)
@@ -177,6 +189,7 @@ def _write_views(
             for scope, alike in _by_scope(views).items():
                 asked = select_batch(connection, batch, scope)
                 if asked:
+                    select_details(connection, settings)
                     _count_events(connection, settings, [f for features in alike.values() for f in features], batch)
                 for view, features in alike.items():
                     parts = [kept.rows(view, scope, built_at, batch)]
@@ -199,7 +212,7 @@ def _count_events(
     connection: duckdb.DuckDBPyConnection, settings: Settings, features: Sequence[Feature], batch: Batch
 ) -> None:
     """Create `event_rows`: one row per moment to be counted, with whatever counts events."""
-    counting = [feature for feature in features if feature.measure in EVENT_MEASURES]
+    counting = [feature for feature in features if feature.view not in QUERIES]
     ((types,),) = connection.execute("SELECT count(DISTINCT type_code) FROM event_kinds").fetchall()
     rows = (
         event_rows_sql(settings, counting, EventBounds(batch.most_events, types)) if counting else "FROM batch_moments"
@@ -246,6 +259,6 @@ FROM event_rows b{own}
 
 
 def _typed(feature: Feature) -> str:
-    counted = feature.measure in EVENT_MEASURES
+    counted = feature.view not in QUERIES
     value = f"CAST({'b' if counted else 'v'}.{feature.name} AS {_SQL_TYPES[feature.type]})"
     return value if counted or feature.measure not in _ZERO_WHEN_UNSEEN else f"coalesce({value}, 0)"

@@ -140,17 +140,37 @@ SELECT e.customer, e.known, e.until, e.occurred, k.type_code, {", ".join(marks)}
        -- The page without host and parameters, as a number: kinds of pages are only counted.
        CASE WHEN e.url IS NOT NULL THEN hash(lower(rtrim(
            regexp_replace(split_part(split_part(e.url, '#', 1), '?', 1), '^[a-z]+://[^/]*', ''), '/'))) END AS topic
-FROM countable_events e JOIN event_kinds k USING (type, channel)"""
+FROM countable_events e JOIN event_kinds k USING (type, channel){_campaigns_sql(settings)}"""
 
 
 def _detail_conditions(settings: Settings) -> dict[str, str]:
     """What signals ask of an event beyond its type and channel."""
-    # Letter case of an address means nothing to the person who opened it.
-    return {
-        name: " OR ".join(f"coalesce(e.url, '') ILIKE {like_pattern(pattern)}" for pattern in signal.url)
-        for name, signal in settings.features.signals.items()
-        if signal.url
-    }
+    # Letter case of an address or a campaign means nothing to people.
+    found = {}
+    for name, signal in settings.features.signals.items():
+        lists = [
+            "(" + " OR ".join(f"coalesce({text}, '') ILIKE {like_pattern(p)}" for text in texts for p in patterns) + ")"
+            for texts, patterns in ((("e.url",), signal.url), (_CAMPAIGN_TEXTS, signal.campaign))
+            if patterns
+        ]
+        if lists:
+            found[name] = " AND ".join(lists)
+    return found
+
+
+# What a campaign may be called: its id in the system that ran it, its name there, the name in an address.
+_CAMPAIGN_TEXTS = (
+    "json_extract_string(e.properties, '$.campaign')",
+    "c.name",
+    "json_extract_string(e.properties, '$.utm_campaign')",
+)
+
+
+def _campaigns_sql(settings: Settings) -> str:
+    """The join that gives events their campaign's name, where a signal asks for it."""
+    if not any(signal.campaign for signal in settings.features.signals.values()):
+        return ""
+    return f"\nLEFT JOIN campaigns c ON c.campaign_id = {_CAMPAIGN_TEXTS[0]}"
 
 
 def _words(settings: Settings, marks: Mapping[str, str]) -> list[dict[int, str]]:

@@ -19,6 +19,11 @@ _DESCRIPTIONS = {
     "intent": "Visits to the pages that people open before they decide",
     "contract": "Agreements held, and how long somebody has been a customer",
     "deal": "Talks with sales, current and earlier",
+    "usage": "How steadily and how widely the product is used",
+    "purchase": "How often, how much, how regularly and where somebody buys",
+    "support": "Requests for help",
+    "warmth": "Which channel and which hours somebody answers",
+    "value": "What somebody has brought, and may still bring",
     "account": "Colleagues at the same company, and talks with it",
     "custom": "The company's own fields",
 }

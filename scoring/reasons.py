@@ -40,6 +40,14 @@ _SPOKEN = {
     "business": "会社のアドレス",
     "free": "フリーメール",
     "shared": "共有アドレス",
+    "early_morning": "早朝",
+    "morning": "午前",
+    "midday": "昼",
+    "afternoon": "午後",
+    "evening": "夜",
+    "night": "深夜",
+    "email": "メール",
+    "event": "イベント",
     "granted": "あり",
     "refused": "なし",
 }
@@ -188,6 +196,10 @@ def _measured(feature: Feature, number: float, language: Language) -> str | None
         case "momentum":
             times = f"{number:.1f}"
             return f"{label}が{times}倍" if language == "ja" else f"{label}: {times} times the usual"
+        case "ratio":
+            return _pair(label, f"{number:.1f}{'倍' if language == 'ja' else ' times the usual'}", language)
+        case "share":
+            return _pair(label, f"{100 * number:.0f}%", language)
         case "open_rate" | "click_rate" | "working_hours_share" | "weekend_share":
             window = _window(feature, language)
             percent = f"{100 * number:.0f}%"

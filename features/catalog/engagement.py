@@ -17,7 +17,7 @@ from features.catalog.feature import (
     Measure,
     wide_windows,
 )
-from features.catalog.signals import signal_features
+from features.catalog.signals import signal_definition, signal_features
 
 
 def engagement_features(settings: Settings) -> Iterator[Feature]:
@@ -89,4 +89,5 @@ def _email_rates(settings: Settings, days: int) -> Iterator[Feature]:
                 SHARE,
                 days,
                 signal=numerator,
+                definition=f"{signal_definition(signals[numerator])} / {signal_definition(signals['email_sent'])}",
             )

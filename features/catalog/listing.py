@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from typing import get_args
 
 from core.errors import ConfigurationError, Fault, raise_faults
 from core.settings import Settings
@@ -12,9 +13,14 @@ from features.catalog.deal import deal_features
 from features.catalog.engagement import engagement_features
 from features.catalog.feature import Feature, ViewName
 from features.catalog.profile import profile_features
+from features.catalog.purchase import purchase_features
 from features.catalog.signals import signal_features
+from features.catalog.support import support_features
+from features.catalog.usage import usage_features
+from features.catalog.value import value_features
+from features.catalog.warmth import warmth_features
 
-VIEWS: tuple[ViewName, ...] = ("profile", "engagement", "intent", "deal", "contract", "account", "custom")
+VIEWS: tuple[ViewName, ...] = get_args(ViewName)
 _PLAIN_NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -38,6 +44,11 @@ def feature_catalog(settings: Settings) -> tuple[Feature, ...]:
         *signal_features(settings, "intent"),
         *deal_features(),
         *contract_features(),
+        *usage_features(settings),
+        *purchase_features(settings),
+        *support_features(settings),
+        *warmth_features(settings),
+        *value_features(settings),
         *account_features(settings),
         *custom_features(settings),
     )

@@ -11,8 +11,11 @@ from features.catalog.listing import VIEWS, feature_catalog
 
 # Which views each service reads; a view without features in a configuration is left out.
 SERVICES: dict[str, tuple[ViewName, ...]] = {
-    "lead_v1": ("profile", "engagement", "intent", "deal", "account", "custom"),
-    "churn_v1": ("profile", "engagement", "intent", "contract", "account", "custom"),
+    "lead_v1": ("profile", "engagement", "intent", "deal", "purchase", "support", "warmth", "account", "custom"),
+    "churn_v1": (
+        *("profile", "engagement", "intent", "contract", "usage", "purchase", "support", "warmth", "value"),
+        *("account", "custom"),
+    ),
     "lookalike_v1": ("engagement", "intent"),
 }
 # Anonymous visitors and known people are compared by what both can have done: signals made of these event types alone.
@@ -26,6 +29,7 @@ PASSIVE_TYPES = (
     "email_soft_bounced",
     "campaign_sent",
     "task",
+    "support_solved",
     "unsubscribe",
 )
 HEAT_HALF_LIFE_DAYS = 7
@@ -80,10 +84,7 @@ def service_schema(settings: Settings, service: str) -> ServiceSchema:
     parts = [service, settings.timezone, HEAT_HALF_LIFE_DAYS, *PASSIVE_TYPES]
     for feature in features:
         parts += [feature.name, feature.type, feature.view, feature.measure, feature.window_days, feature.against_days]
-        parts += [feature.source, feature.custom_type]
-        if feature.signal is not None:
-            signal = settings.features.signals[feature.signal]
-            parts += [feature.signal, *signal.type, "|", *signal.channel, "|", *signal.url]
+        parts += [feature.signal, feature.definition, feature.source, feature.custom_type]
     return ServiceSchema(service, features, fingerprint(*parts))
 
 
@@ -91,5 +92,6 @@ def _read_by(settings: Settings, service: str) -> tuple[Feature, ...]:
     features = tuple(feature for feature in feature_catalog(settings) if feature.view in SERVICES[service])
     if service not in SHARED_SERVICES:
         return features
-    shared = {name for name, signal in settings.features.signals.items() if set(signal.type) <= set(SHARED_TYPES)}
+    signals = settings.features.signals.items()
+    shared = {name for name, signal in signals if signal.type and set(signal.type) <= set(SHARED_TYPES)}
     return tuple(feature for feature in features if feature.signal in shared)

@@ -33,6 +33,7 @@ def signal_features(settings: Settings, view: Literal["engagement", "intent"]) -
             units.get(measure, NO_UNIT),
             days if isinstance(days, int) else None,
             signal=signal,
+            definition=signal_definition(definition),
         )
 
     for signal, definition in settings.features.signals.items():
@@ -43,3 +44,9 @@ def signal_features(settings: Settings, view: Literal["engagement", "intent"]) -
         yield feature(f"{signal}_days_since", "float", "days_since", signal)
         if view == "intent":
             yield feature(f"{signal}_heat", "float", "heat", signal)
+
+
+def signal_definition(signal: SignalSettings) -> str:
+    """Which events a signal counts, as one text: what its features mean hangs on it, what they are called does not."""
+    parts = {"type": signal.type, "channel": signal.channel, "url": signal.url, "campaign": signal.campaign}
+    return "; ".join(f"{part}: {', '.join(patterns)}" for part, patterns in parts.items() if patterns)

@@ -1,5 +1,6 @@
 """Small random companies, written straight as unified tables."""
 
+import json
 import random
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,12 @@ from core.tables import MOMENT
 
 World = dict[str, list[dict[str, Any]]]
 START = datetime(2025, 1, 1, tzinfo=UTC)
-TYPES = ("web_visit", "email_open", "email_delivered", "email_click", "form_fill", "call", "purchase")
+TYPES = (
+    *("web_visit", "web_visit", "email_open", "email_delivered", "email_delivered", "email_click", "form_fill"),
+    *("call", "task", "purchase", "purchase", "purchase_return", "product_use", "product_use"),
+    *("support_ticket", "support_solved"),
+)
+STORES = (None, "north", "south", "Online shop")
 URLS = ("https://a.example/pricing", "/Pricing?plan=1", "/case/3", "/help/x", "/blog/y/", None)
 STAGES = ("met", "proposed", "agreed")
 
@@ -40,10 +46,17 @@ def feature_settings(tmp_path: Path) -> Settings:
                 "fields": {"industry": ["ma", "crm"]},
                 "proofs": {"industry": {}, "plan": {"before_systems": True}},
             },
-            "features": {"windows_days": [1, 7, 30], "ttl_days": 400},
+            "features": {"windows_days": [1, 7, 30], "ttl_days": 400, "support": {"solved": True}},
             "models": {"lead": {}, "churn": {}, "lookalike": {}},
         }
     )
+
+
+@pytest.fixture
+def wide_settings(feature_settings: Settings) -> Settings:
+    """The same with a window longer than the one of variety, so that there is a habit to compare with."""
+    wide = feature_settings.features.model_copy(update={"windows_days": (1, 7, 30, 50)})
+    return feature_settings.model_copy(update={"features": wide})
 
 
 @pytest.fixture
@@ -89,6 +102,15 @@ def make_world(seed: int, people: int = 25, days: int = 60) -> World:
     def late(at: datetime) -> datetime:
         return at + timedelta(hours=rng.choice([0, 0, 0, 5, 200]))
 
+    def properties(kind: str) -> str | None:
+        told = {
+            "purchase": {"store": rng.choice(STORES)},
+            "product_use": {"feature": rng.choice(["report", "export", "api", None])},
+            "support_ticket": {"ticket": f"t{rng.randrange(people * 2)}"},
+            "support_solved": {"ticket": f"t{rng.randrange(people * 2)}"},
+        }
+        return json.dumps(told[kind]) if kind in told else None
+
     world: World = {
         name: []
         for name in (
@@ -124,20 +146,21 @@ def make_world(seed: int, people: int = 25, days: int = 60) -> World:
             change = {"old_id": customer, "new_id": merged_into, "changed_at": merged_at}
             world["identity_changes"].append({**change, "kind": "merge", "reason": "test", "run": "r"})
     record = lambda: {k: v for k, v in rng.choice(nodes).items() if k != "linked_at"}  # noqa: E731 - reads best in place
-    for number in range(people * 14):
+    for number in range(people * 25):
         at = moment()
         world["events"].append(
             {
                 "event_id": f"e{number}",
                 **record(),
-                "channel": "web",
                 "type": (kind := rng.choice(TYPES)),
+                "channel": rng.choice(["shop", "web"]) if kind == "purchase" else "other",
                 "occurred_at": at,
                 "recorded_at": late(at),
                 "recorded_assumed": False,
                 "is_bot": rng.random() < 0.1,
                 "url": rng.choice(URLS) if kind == "web_visit" else None,
-                "amount": round(rng.random() * 100, 2) if kind == "purchase" else None,
+                "amount": round(rng.random() * 100 - 5, 2) if kind.startswith("purchase") else None,
+                "properties": properties(kind),
             }
         )
     for event in world["events"]:

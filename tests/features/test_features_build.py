@@ -1,12 +1,16 @@
 """As-of building on worlds small enough to know the answers."""
 
+import json
 from datetime import UTC, datetime, timedelta, timezone
 
 import pyarrow as pa
 import pytest
 
 from core.errors import MissingStageError, TableError
+from core.feature_settings import SignalSettings
+from core.source_settings import Label
 from core.storage import Workspace
+from features import service_schema
 from features.build import build_features
 
 T = datetime(2025, 6, 1, 12, tzinfo=UTC)
@@ -109,6 +113,23 @@ def test_signals_match_all_given_lists_and_ignore_letter_case_of_addresses(row):
     assert (found["pricing_page_count_1d"], found["web_visit_count_1d"], found["form_fill_count_1d"]) == (1, 3, 1)
     assert found["distinct_types_30d"] == 2
     assert found["distinct_topics_30d"] == 3
+
+
+def test_a_signal_may_go_by_any_name_of_a_campaign(feature_settings, publish_tables, view_rows, moments_table):
+    spring = SignalSettings(label=Label(ja="春", en="spring"), campaign=("*spring*", "701"))
+    features = feature_settings.features.model_copy(update={"signals": {"spring": spring}})
+    settings = feature_settings.model_copy(update={"features": features})
+    told = [{"campaign": "700"}, {"campaign": "701"}, {"utm_campaign": "SPRING-2025"}, {"campaign": "702"}, {}]
+    workspace = publish_tables(
+        identities=[link()],
+        events=[event(n, timedelta(hours=n + 1), properties=json.dumps(names)) for n, names in enumerate(told)],
+        campaigns=[{"campaign_id": "700", "name": "Spring fair"}, {"campaign_id": "702", "name": "Autumn fair"}],
+    )
+    summary = build_features(settings, workspace, moments_table([("c_1", T)]))
+    assert view_rows(workspace, "engagement").to_pylist()[0]["spring_count_1d"] == 3
+    # No page is named: people without a name may have shown it too, but not everybody of whom it is counted did.
+    assert "spring_count_1d" not in service_schema(settings, "lookalike_v1").names
+    assert summary.moments == 1
 
 
 def test_active_days_are_days_of_the_business_time_zone(row):

@@ -1,14 +1,21 @@
 """The SQL against the slowest and plainest way to say the same in Python, on random worlds."""
 
+import json
+import statistics
 from datetime import timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from features import feature_catalog
 from features.build import build_features
 
 TOKYO = ZoneInfo("Asia/Tokyo")
-PASSIVE = {"email_delivered"}
+PASSIVE = {"email_delivered", "task", "support_solved"}
+ANSWERS = {"email": ("email_open", "email_click"), "sales": ("call", "meeting"), "event": ("webinar_attended",)}
+SENT = {"email_delivered": "email", "task": "sales"}
+BANDS = {5: "early_morning", 9: "morning", 12: "midday", 14: "afternoon", 18: "evening", 22: "night"}
 
 
 def owned(world, customer, at):
@@ -130,6 +137,136 @@ def contracts(world, customer, at):
     }
 
 
+def bought(events):
+    """What was bought, and how many times something was sent back."""
+    kept = [e for e in events if e["type"] == "purchase" and not e["amount"] < 0]
+    return kept, [e for e in events if e["type"] == "purchase_return" or (e["type"] == "purchase" and e["amount"] < 0)]
+
+
+def local_days(events):
+    return sorted({e["occurred_at"].astimezone(TOKYO).date() for e in events})
+
+
+def gaps(events):
+    days = local_days(events)
+    return [(later - earlier).days for earlier, later in pairwise(days)]
+
+
+def told(event, name):
+    return json.loads(event["properties"])[name] if event["properties"] else None
+
+
+def days_since(moments, at):
+    return (at - max(moments)) / timedelta(days=1) if moments else None
+
+
+def purchases(events, at):
+    kept, returns = bought(events)
+    between = gaps(kept)
+    usual = statistics.mean(between) if between else None
+    lately = [e for e in kept if e["occurred_at"] >= at - timedelta(days=50)]
+    online = [e for e in kept if e["channel"] == "web" or told(e, "store") == "Online shop"]
+    return {
+        "purchases_before": len(kept),
+        "purchase_amount_50d": sum(abs(e["amount"]) for e in lately) + 0.0,
+        "purchase_average_amount": sum(e["amount"] for e in kept) / len(kept) if kept else None,
+        "purchase_gap_days": float(usual) if usual else None,
+        "purchase_gap_variation": statistics.pstdev(between) / usual if len(between) > 1 else None,
+        "purchase_lateness": days_since([e["occurred_at"] for e in kept], at) / usual if usual else None,
+        "purchase_return_share": min(len(returns) / len(kept), 1.0) if kept else None,
+        "purchase_stores": len({told(e, "store") for e in kept} - {None}),
+        "purchase_online_share": len(online) / len(kept) if kept else None,
+    }
+
+
+def support(events, at):
+    asked, settled = {}, {}
+    for event in sorted(events, key=lambda e: e["occurred_at"]):
+        if event["type"] == "support_ticket":
+            asked.setdefault(told(event, "ticket"), event["occurred_at"])
+        if event["type"] == "support_solved":
+            settled[told(event, "ticket")] = event["occurred_at"]
+    unsettled = [when for ticket, when in asked.items() if ticket not in settled]
+    took = [max(settled[ticket] - when, timedelta(0)) for ticket, when in asked.items() if ticket in settled]
+    recent = {days: sum(when >= at - timedelta(days=days) for when in asked.values()) for days in (30, 50)}
+    plain = {f"support_tickets_{days}d": count for days, count in recent.items()}
+    return plain | {
+        "support_days_since": days_since(asked.values(), at),
+        "support_open": len(unsettled),
+        "support_open_days": (at - min(unsettled)) / timedelta(days=1) if unsettled else None,
+        "support_solving_days": sum(took, timedelta(0)) / timedelta(days=1) / len(took) if took else None,
+    }
+
+
+def usage(events, at):
+    def within(days):
+        return [e for e in events if e["type"] == "product_use" and e["occurred_at"] >= at - timedelta(days=days)]
+
+    def parts(rows):
+        return {told(e, "feature") or "product_use" for e in rows}
+
+    long, short = within(50), within(30)
+    before = len(long) - len(short)
+    usual = statistics.mean(gaps(long)) if gaps(long) else None
+    return {
+        "usage_days_30d": len(local_days(short)),
+        "usage_breadth_30d": len(parts(short)),
+        "usage_breadth_kept": len(parts(short)) / len(parts(long)) if long else None,
+        "usage_against_habit": (len(short) / 30) / (before / 20) if before else None,
+        "usage_lateness": days_since([e["occurred_at"] for e in long], at) / usual if usual else None,
+    }
+
+
+def warmth(events, at):
+    lately, plain, heat, hours = at - timedelta(days=50), {}, {}, {}
+    for channel, types in ANSWERS.items():
+        answers = [e["occurred_at"] for e in events if e["type"] in types]
+        plain[f"warmth_{channel}_days_since"] = days_since(answers, at)
+        if answers:
+            heat[channel] = sum(0.5 ** ((at - when) / timedelta(days=7)) for when in answers)
+        for when in answers:
+            if when >= lately:
+                hour = when.astimezone(TOKYO).hour
+                band = next((name for first, name in sorted(BANDS.items(), reverse=True) if hour >= first), "night")
+                hours[band] = hours.get(band, 0) + 1
+    for kind, channel in SENT.items():
+        line = [e for e in events if e["type"] == kind or e["type"] in ANSWERS[channel]]
+        line.sort(key=lambda e: (e["occurred_at"], e["type"] != kind))
+        sent = [place for place, e in enumerate(line) if e["type"] == kind and e["occurred_at"] >= lately]
+        answered = [place for place in sent if place + 1 < len(line) and line[place + 1]["type"] != kind]
+        plain[f"warmth_{channel}_answered_share"] = len(answered) / len(sent) if sent else None
+    return plain | {
+        "warmest_channel": max(heat, key=heat.get) if heat else None,
+        "answer_hours": max(hours, key=lambda band: (hours[band], band)) if hours else None,
+        "answer_hours_share": max(hours.values()) / sum(hours.values()) if hours else None,
+    }
+
+
+def value(world, customer, events, at):
+    kept, returns = bought(events)
+    net = sum(e["amount"] for e in kept) - sum(abs(e["amount"]) for e in returns)
+    won = 0.0
+    for deal, outcome in deals(world, customer, at).items():
+        stages = [s for s in world["deal_stages"] if s["deal_id"] == deal and s["entered_at"] < at]
+        stages = [s for s in stages if s["recorded_at"] < at and s.get("amount") is not None]
+        if outcome == "won" and stages:
+            won += max(stages, key=lambda s: s["entered_at"])["amount"]
+    paid = 0.0
+    for contract in visible(world, "contracts", customer, at, ("started_at", "recorded_at", "terms_recorded_at")):
+        ends = [at, *(contract[name] for name in ("ends_at", "cancelled_at") if contract[name])]
+        paid += (contract["recurring_amount"] or 0) * max(min(ends) - contract["started_at"], timedelta(0)).days
+    plain = {"value_purchases": net + 0.0, "value_deals": won, "value_contracts": paid / (365.25 / 12)}
+    alive = expected = None
+    if kept:
+        first, last = (choose(e["occurred_at"] for e in kept) for choose in (min, max))
+        x, t = len(local_days(kept)) - 1, (at - first) / timedelta(days=1)
+        t_x = (last - first) / timedelta(days=1)
+        odds = 0.793 / (2.426 + x - 1) * ((30.9 + t) / (30.9 + t_x)) ** (0.243 + x) if x else 0.0
+        alive = 1 / (1 + odds)
+        expected = alive * (0.243 + x) / (30.9 + t) * 365 * sum(e["amount"] for e in kept) / len(kept)
+    return plain | {"value_alive": alive, "value_expected_365d": expected}
+
+
 def reference(world, customer, at):
     events = counted(world, customer, at)
     active = [event for event in events if event["type"] not in PASSIVE]
@@ -170,17 +307,22 @@ def reference(world, customer, at):
     for days in (1, 7, 30):
         plain[f"events_count_{days}d"] = len(within(active, days))
         plain[f"pricing_page_count_{days}d"] = len(within(pricing, days))
-        plain[f"email_sent_count_{days}d"] = len(within([e for e in events if e["type"] in PASSIVE], days))
+        plain[f"email_sent_count_{days}d"] = len(within([e for e in events if e["type"] == "email_delivered"], days))
     for days in (7, 30):
         plain[f"active_days_{days}d"] = len({e["occurred_at"].astimezone(TOKYO).date() for e in within(active, days)})
     plain |= company(world, customer, at, surviving(world, values, "account_id", ("crm", "ma"), at))
     plain |= contracts(world, customer, at)
+    plain |= purchases(events, at)
+    plain |= support(events, at)
+    plain |= usage(events, at)
+    plain |= warmth(events, at)
+    plain |= value(world, customer, events, at)
     plain["distinct_types_30d"] = len({e["type"] for e in within(active, 30)})
     return plain
 
 
 @pytest.mark.parametrize("seed", range(10, 15))
-def test_equal_to_plain_python(seed, feature_settings, publish_tables, random_world, view_rows, moments_table):
+def test_equal_to_plain_python(seed, wide_settings, publish_tables, random_world, view_rows, moments_table):
     world = random_world(seed)
     first = min(event["occurred_at"] for event in world["events"])
     # Moments on the very time of an event, on whole hours, and in between.
@@ -188,17 +330,20 @@ def test_equal_to_plain_python(seed, feature_settings, publish_tables, random_wo
     ats += [world["events"][7]["occurred_at"], (first + timedelta(days=40)).replace(minute=0, second=0, microsecond=0)]
     asked = [(f"c_{n:03d}", at) for n in range(25) for at in ats]
     workspace = publish_tables(**dict(world))
-    summary = build_features(feature_settings, workspace, moments_table(asked))
+    summary = build_features(wide_settings, workspace, moments_table(asked))
     rows = {}
     for view in summary.views:
         for row in view_rows(workspace, view).to_pylist():
             rows.setdefault((row["customer_id"], row["as_of"]), {}).update(row)
+    covered = {"usage", "purchase", "support", "warmth", "value", "contract"}
+    named = {feature.name for feature in feature_catalog(wide_settings) if feature.view in covered}
+    assert named <= reference(world, *asked[0]).keys()
     filled = 0
     for customer, at in asked:
         found = rows[customer, at]
         for name, expected in reference(world, customer, at).items():
             if isinstance(expected, float):
-                assert found[name] == pytest.approx(expected, abs=1e-6), (customer, at, name)
+                assert found[name] == pytest.approx(expected, rel=1e-9, abs=1e-6), (customer, at, name)
             else:
                 assert found[name] == expected, (customer, at, name)
             filled += bool(expected)

@@ -136,7 +136,13 @@ def test_feasts_own_command_applies_the_same_definitions(tmp_path, publish_table
     settings = load_settings(configuration).model_copy(update={"home": tmp_path / "home"})
     workspace = publish_tables(data_until=AT, **random_world(22))
     build_features(settings, workspace, moments_table(ASKED))
-    environment = {**os.environ, "KIZASHI_HOME": str(workspace.home), "KIZASHI_CONFIG": str(configuration)}
+    # The command imports the code beside its folder, wherever another copy of it may be installed.
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(FOLDER.parent),
+        "KIZASHI_HOME": str(workspace.home),
+        "KIZASHI_CONFIG": str(configuration),
+    }
     command = [str(Path(sys.executable).with_name("feast")), "apply"]
     ended = subprocess.run(command, cwd=FOLDER, env=environment, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr[-2000:]

@@ -11,6 +11,7 @@ from features.build import build_features
 TIMES = {
     "events": ("occurred_at", "recorded_at"),
     "attributes": ("occurred_at", "recorded_at"),
+    "proofs": ("recorded_at",),
     "deal_stages": ("entered_at", "recorded_at"),
     "deal_people": ("recorded_at",),
     "consents": ("decided_at", "recorded_at"),
@@ -55,7 +56,7 @@ def twist(world, at, seed):
             if any(row[time] >= at for time in times):
                 if rng.random() < 0.3:
                     continue
-                for key in {"value", "amount", "url", "stage", "outcome", "granted", "type"} & row.keys():
+                for key in {"value", "amount", "url", "properties", "stage", "outcome", "granted", "type"} & row.keys():
                     donor = rng.choice(twisted[table])
                     row[key] = donor.get(key) if row[key] is not None else row[key]
             elif rng.random() < 0.5 and table != "deal_people":
@@ -98,7 +99,7 @@ def twist(world, at, seed):
 
 @pytest.mark.parametrize("seed", range(6))
 def test_later_facts_change_nothing(
-    seed, feature_settings, publish_tables, random_world, view_rows, moments_table, tmp_path
+    seed, wide_settings, publish_tables, random_world, view_rows, moments_table, tmp_path
 ):
     world = random_world(seed)
     at = sorted(event["occurred_at"] for event in world["events"])[len(world["events"]) * (seed + 2) // 9]
@@ -107,16 +108,14 @@ def test_later_facts_change_nothing(
     worlds = {"as_it_is": world, "past_only": split(world, at), "twisted": twist(world, at, seed)}
     for name, tables in worlds.items():
         workspace = publish_tables(home=tmp_path / name, **dict(tables))
-        summary = build_features(feature_settings, workspace, moments_table(asked))
+        summary = build_features(wide_settings, workspace, moments_table(asked))
         built.append({view: view_rows(workspace, view) for view in summary.views})
     for view, rows in built[0].items():
         assert rows.equals(built[1][view]), f"{view} reads what was known only later"
         assert rows.equals(built[2][view]), f"{view} reads what was changed later"
 
 
-def test_the_twist_is_felt_afterwards(
-    feature_settings, publish_tables, random_world, view_rows, moments_table, tmp_path
-):
+def test_the_twist_is_felt_afterwards(wide_settings, publish_tables, random_world, view_rows, moments_table, tmp_path):
     """The worlds of the test above really differ: a moment later they give other features, in every view."""
     world = random_world(0)
     at = sorted(event["occurred_at"] for event in world["events"])[150]
@@ -124,7 +123,7 @@ def test_the_twist_is_felt_afterwards(
     built = []
     for name, tables in {"plain": world, "twisted": twist(world, at, 0)}.items():
         workspace = publish_tables(home=tmp_path / name, **dict(tables))
-        summary = build_features(feature_settings, workspace, moments_table(asked))
+        summary = build_features(wide_settings, workspace, moments_table(asked))
         built.append({view: view_rows(workspace, view) for view in summary.views})
     for view, rows in built[0].items():
         assert not rows.equals(built[1][view]), f"{view} never changes"

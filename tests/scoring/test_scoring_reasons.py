@@ -46,6 +46,9 @@ EMPLOYEES = value("employees", "従業員数", "employees", "float", Label(ja="�
 MEMBER = value("member", "会員", "member", "int", custom_type="boolean")
 OPEN_RATE = value("open_rate", "開封率", "open rate", "float", measure="open_rate", window_days=90)
 OPENS = counted("email_open", 30, "メールの開封", "e-mail opens")
+ONLINE = value("online", "オンラインの割合", "share online", "float", measure="share")
+LATE = value("late", "いつもの間隔に対する経過日数", "time since against the usual gap", "float", measure="ratio")
+HOURS = value("hours", "反応の多い時間帯", "time of most answers")
 FEATURES = (*PRICING, INDUSTRY)
 
 
@@ -72,6 +75,9 @@ def test_counts_in_japanese(ja: str, spoken: str) -> None:
         (EMPLOYEES, 1200.0, "従業員数：1,200人", "employees: 1,200"),
         (MEMBER, 1, "会員：はい", "member: yes"),
         (OPEN_RATE, 0.254, "90日間の開封率が25%", "open rate 25% in the last 90 days"),
+        (ONLINE, 0.254, "オンラインの割合：25%", "share online: 25%"),
+        (LATE, 2.5, "いつもの間隔に対する経過日数：2.5倍", "time since against the usual gap: 2.5 times the usual"),
+        (HOURS, "midday", "反応の多い時間帯：昼", "time of most answers: midday"),
         (OPENS, 0, "30日間、メールの開封なし", "no e-mail opens in the last 30 days"),
     ],
 )
