@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from core.clock import SystemClock
+from core.model_settings import ModelsSettings
 from core.progress import SilentProgress
 from core.settings import load_settings
 from core.storage import Workspace
@@ -62,7 +63,7 @@ def measure(customers: int, seed: int, out: Path) -> HiddenWinners:
     home.mkdir(parents=True)
     simulate_company(home / "exports", customers=customers, seed=seed)
     demo = load_settings(Path("conf/demo.yaml"))
-    only = demo.models.model_copy(update={"lead": None, "churn": None})
+    only = ModelsSettings(lookalike=demo.models.lookalike)
     settings = demo.model_copy(update={"home": home, "models": only, "segments": {}})
     workspace = Workspace(home)
     run_pipeline(settings, workspace, clock=SystemClock(), progress=SilentProgress())

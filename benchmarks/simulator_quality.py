@@ -20,6 +20,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 
 from core.clock import SystemClock
 from core.errors import EvidenceError
+from core.model_settings import ModelsSettings
 from core.progress import SilentProgress
 from core.settings import Settings, load_settings
 from core.storage import Workspace, connect_duckdb
@@ -94,7 +95,7 @@ def measure(customers: int, seed: int, out: Path) -> Quality:
     home.mkdir(parents=True)
     simulate_company(home / "exports", customers=customers, seed=seed)
     demo = load_settings(Path("conf/demo.yaml"))
-    only = demo.models.model_copy(update={"churn": None, "lookalike": None})
+    only = ModelsSettings(lead=demo.models.lead)
     settings = demo.model_copy(update={"home": home, "models": only, "segments": {}})
     workspace = Workspace(home)
     result = run_pipeline(settings, workspace, clock=SystemClock(), progress=SilentProgress())

@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from core.errors import NotFoundError
 from core.source_settings import Frozen, require_offset
 
-ModelName = Literal["lead", "churn", "lookalike"]
+ModelName = Literal["lead", "churn", "revival", "lookalike"]
 
 
 class LabelSettings(Frozen):
@@ -39,6 +39,10 @@ class ChurnLabel(LabelSettings):
     def maturity_days(self) -> int:
         """Whether an agreement is renewed shows only when its grace has passed."""
         return self.horizon_days + (self.grace_days if self.basis == "contract" else 0)
+
+
+class RevivalLabel(LabelSettings):
+    """Somebody whose last deal was lost opens one within the horizon, another one or the same again."""
 
 
 class LookalikeLabel(LabelSettings):
@@ -145,6 +149,12 @@ class ChurnSettings(ModelSettings):
     label: ChurnLabel = ChurnLabel()
 
 
+class RevivalSettings(ModelSettings):
+    """Whose lost deal is coming back."""
+
+    label: RevivalLabel = RevivalLabel()
+
+
 class LookalikeSettings(ModelSettings):
     """Who behaves like the best customers did before they became that, anonymous visitors included."""
 
@@ -156,6 +166,7 @@ class ModelsSettings(Frozen):
 
     lead: LeadSettings | None = None
     churn: ChurnSettings | None = None
+    revival: RevivalSettings | None = None
     lookalike: LookalikeSettings | None = None
 
     @model_validator(mode="after")

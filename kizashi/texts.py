@@ -42,6 +42,10 @@ TEXTS: dict[str, Label] = {
         ja="離脱モデルの実力(学習に使っていない期間で検証)",
         en="How good the churn model is, on a later period it never saw",
     ),
+    "quality_revival": Label(
+        ja="商談再開モデルの実力(学習に使っていない期間で検証)",
+        en="How good the revival model is, on a later period it never saw",
+    ),
     "quality_lookalike": Label(
         ja="類似モデルの実力(学習に使っていない期間で検証)",
         en="How good the lookalike model is, on a later period it never saw",
@@ -63,12 +67,14 @@ TEXTS: dict[str, Label] = {
     "promotion_refused": Label(ja="このモデルは採用されませんでした", en="This model was not promoted"),
     "list_lead": Label(ja="有望なリード", en="The most promising leads"),
     "list_churn": Label(ja="離脱しそうなお客様", en="The customers most likely to leave"),
+    "list_revival": Label(ja="商談が戻ってきそうな人", en="Lost deals that are most likely to come back"),
     "list_lookalike": Label(
         ja="受注したお客様に似ている人", en="People who behave like customers before they were won"
     ),
     "who": Label(ja="だれ", en="who"),
     "probability_lead": Label(ja="受注確率", en="chance"),
     "probability_churn": Label(ja="離脱確率", en="risk"),
+    "probability_revival": Label(ja="再開確率", en="chance"),
     "probability_lookalike": Label(ja="確率", en="chance"),
     "score": Label(ja="スコア", en="score"),
     "grade": Label(ja="評価", en="grade"),
@@ -79,6 +85,7 @@ TEXTS: dict[str, Label] = {
         en="{scored:,} leads scored, {hot:,} of them hot. Full list: {path}",
     ),
     "scored_churn": Label(ja="{scored:,} 人を採点。一覧: {path}", en="{scored:,} customers scored. Full list: {path}"),
+    "scored_revival": Label(ja="{scored:,} 人を採点。一覧: {path}", en="{scored:,} people scored. Full list: {path}"),
     "scored_lookalike": Label(ja="{scored:,} 人を採点。一覧: {path}", en="{scored:,} people scored. Full list: {path}"),
     "next": Label(ja="次の一歩", en="What next"),
     "next_explain": Label(ja="ひとりのリードの理由を見る", en="see why one lead is scored so"),
@@ -92,6 +99,10 @@ TEXTS: dict[str, Label] = {
     "explain_churn": Label(
         ja="{who}: 離脱確率 {probability}(スコア {score}、評価 {grade})",
         en="{who}: {probability} risk of leaving (score {score}, grade {grade})",
+    ),
+    "explain_revival": Label(
+        ja="{who}: 商談が戻ってくる確率 {probability}(スコア {score}、評価 {grade})",
+        en="{who}: {probability} chance that a deal comes back (score {score}, grade {grade})",
     ),
     "explain_lookalike": Label(
         ja="{who}: お客様になる確率 {probability}(スコア {score}、評価 {grade})",
@@ -136,9 +147,11 @@ TASKS: dict[str, str] = {
     "online": "最新の特徴量をオンラインへ",
     "train lead": "受注の見込みを学習",
     "train churn": "離脱の兆しを学習",
+    "train revival": "失注した商談の再開を学習",
     "train lookalike": "お客様になる人の行動を学習",
     "score lead": "リードを採点",
     "score churn": "お客様の離脱を採点",
+    "score revival": "失注した商談の再開を採点",
     "score lookalike": "似ている人を採点",
     "records online": "照会先をオンラインへ",
     "records": "照会先をデータベースへ",

@@ -74,6 +74,10 @@ TEXTS: dict[str, dict[Language, str]] = {
 WORDS: dict[ModelName, dict[Language, dict[str, str]]] = {
     "lead": {"ja": {"wins": "受注", "people": "見込み客"}, "en": {"wins": "wins", "people": "leads"}},
     "churn": {"ja": {"wins": "離脱", "people": "お客様"}, "en": {"wins": "departures", "people": "customers"}},
+    "revival": {
+        "ja": {"wins": "再開", "people": "失注した人"},
+        "en": {"wins": "revivals", "people": "lost leads"},
+    },
     "lookalike": {"ja": {"wins": "受注", "people": "人"}, "en": {"wins": "wins", "people": "people"}},
 }
 

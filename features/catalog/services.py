@@ -16,6 +16,7 @@ SERVICES: dict[str, tuple[ViewName, ...]] = {
         *("profile", "engagement", "intent", "contract", "usage", "purchase", "support", "warmth", "value"),
         *("account", "custom"),
     ),
+    "revival_v1": ("profile", "engagement", "intent", "deal", "purchase", "support", "warmth", "account", "custom"),
     "lookalike_v1": ("engagement", "intent"),
 }
 # Anonymous visitors and known people are compared by what both can have done: signals made of these event types alone.

@@ -1,4 +1,4 @@
-"""Churn and lookalike: who is asked about, and what came of them."""
+"""Churn, revival and lookalike: who is asked about, and what came of them."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -154,6 +154,78 @@ def test_who_stops_buying_has_left(workspace: Callable[..., Workspace]) -> None:
     assert not row["label"]
     idle = workspace(person("c", "s"), purchase(MARK - 10 * DAY))
     assert at_mark(build_spine(settings("churn", basis="purchase", active_days=9), idle, "churn")) == []
+
+
+def talks(name: str, *stages: tuple[str, datetime], late: timedelta = timedelta(0)) -> Tables:
+    """A deal of c by its stages' outcomes; `late` is how long after each of them it was noted."""
+    outcome, closed = stages[-1]
+    deal = {
+        "deal_id": name, "system": "crm", "outcome": outcome, "opened_at": stages[0][1],
+        "closed_at": None if outcome == "open" else closed, "recorded_at": stages[0][1] + late,
+    }  # fmt: skip
+    return {
+        "deals": [deal],
+        "deal_stages": [
+            {"deal_id": name, "stage": f"{kind}-{n}", "outcome": kind, "entered_at": at, "recorded_at": at + late}
+            for n, (kind, at) in enumerate(stages)
+        ],
+        "deal_people": [{"deal_id": name, **record("c", "s"), "recorded_at": stages[0][1] + late}],
+    }
+
+
+LOST = (("open", START), ("lost", START + 20 * DAY))
+
+
+@pytest.mark.parametrize(
+    ("later", "label"),
+    [
+        ([], None),
+        ([talks("new", ("open", MARK))], MARK),
+        ([talks("new", ("open", MARK + 30 * DAY - MICRO))], MARK + 30 * DAY - MICRO),
+        ([talks("new", ("open", MARK + 30 * DAY))], None),
+        # Opened after the mark counts even if it is noted long after the horizon.
+        ([talks("new", ("open", MARK + DAY), late=90 * DAY)], MARK + DAY),
+    ],
+)
+def test_a_lost_deal_comes_back_as_another_one(
+    workspace: Callable[..., Workspace], later: list[Tables], label: datetime | None
+) -> None:
+    tables = workspace(person("c", "s"), talks("old", *LOST), *later)
+    (row,) = at_mark(build_spine(settings("revival"), tables, "revival"))
+    assert row["label"] is (label is not None)
+    assert (row["outcome_id"], row["outcome_at"]) == (("new", label) if label else (None, None))
+
+
+def test_a_lost_deal_is_opened_again(workspace: Callable[..., Workspace]) -> None:
+    tables = workspace(person("c", "s"), talks("old", *LOST, ("open", MARK + DAY), ("won", MARK + 5 * DAY)))
+    (row,) = at_mark(build_spine(settings("revival"), tables, "revival"))
+    assert (row["label"], row["outcome_id"], row["outcome_at"]) == (True, "old", MARK + DAY)
+
+
+@pytest.mark.parametrize(
+    "earlier",
+    [
+        [],
+        [talks("old", *LOST), talks("now", ("open", MARK - DAY))],
+        [talks("old", *LOST, ("open", MARK - DAY))],
+        [talks("old", *LOST), talks("new", ("open", START), ("won", START + 30 * DAY))],
+        # Lost, but nobody had noted it by then.
+        [talks("old", ("open", START), ("lost", MARK - DAY), late=2 * DAY)],
+        # In talks in truth, though nobody had noted it: there is nothing to be revived.
+        [talks("old", *LOST), talks("now", ("open", MARK - DAY), late=2 * DAY)],
+    ],
+)
+def test_who_lost_nothing_last_or_is_in_talks_is_not_asked_about(
+    workspace: Callable[..., Workspace], earlier: list[Tables]
+) -> None:
+    tables = workspace(person("c", "s"), *earlier)
+    assert at_mark(build_spine(settings("revival"), tables, "revival")) == []
+
+
+def test_a_deal_lost_after_another_was_won_may_come_back(workspace: Callable[..., Workspace]) -> None:
+    bought = talks("first", ("open", START), ("won", START + 5 * DAY))
+    tables = workspace(person("c", "s"), bought, talks("more", *LOST))
+    assert [row["label"] for row in at_mark(build_spine(settings("revival"), tables, "revival"))] == [False]
 
 
 def test_an_anonymous_visitor_who_is_won_later_is_a_hidden_winner(workspace: Callable[..., Workspace]) -> None:
