@@ -79,6 +79,12 @@ class ContractError(KizashiError):
     http_status = 409
 
 
+class FeatureQualityError(KizashiError):
+    """Freshly built features hold impossible values, or differ from the former ones as only a broken source does."""
+
+    http_status = 409
+
+
 class EvidenceError(KizashiError):
     """There is too little evidence to do what was asked, for example to train a model."""
 

@@ -127,6 +127,27 @@ class ValueSettings(Frozen):
     dropout_b: float = Field(2.426, gt=0)
 
 
+class ValidationSettings(Frozen):
+    """What keeps a build of features from being published.
+
+    Values that cannot be (a negative count, a share above one) always count. The people to be scored are compared with
+    those of the build before, as far as its features meant the same.
+    """
+
+    on_fault: Literal["refuse", "warn"] = Field(
+        "refuse", description="`warn` publishes the build all the same, and notes the faults in the log and beside it."
+    )
+    max_drift: float = Field(0.5, gt=0, description="Population stability index of a feature; above 0.25 is unusual.")
+    max_null_rise: float = Field(
+        0.3, gt=0, le=1, description="By how much the share of people without a value may rise."
+    )
+    compare_within_days: int = Field(
+        35, ge=0, description="A build for a moment further away is not compared: people do change with time."
+    )
+    least_rows: int = Field(500, ge=1, description="Fewer people are not compared: chance alone moves them.")
+    exempt: tuple[str, ...] = Field((), description="Features that are not examined (`*` and `?`).")
+
+
 class FeatureSettings(Frozen):
     """What is counted, over which windows, and how long a feature row may be used."""
 
@@ -139,6 +160,7 @@ class FeatureSettings(Frozen):
         default_factory=default_channels, description="Ways to reach people, by name."
     )
     value: ValueSettings = ValueSettings()
+    validation: ValidationSettings = ValidationSettings()
     ttl_days: int = Field(400, ge=1, description="A feature row older than this is not used.")
 
     @field_validator("windows_days")

@@ -31,6 +31,7 @@ from features.detail_facts import prepare_details, select_details
 from features.facts import number_people, prepare_facts
 from features.kept_rows import KeptRows, Scope
 from features.people_as_of import Batch, batches, number_moments, select_batch
+from features.validation import check_build
 from features.views.account import account_query
 from features.views.contract import contract_query
 from features.views.custom import custom_query
@@ -100,6 +101,7 @@ def build_features(
         The build's figures. In every view there is a row for every moment, also for people of whom nothing was known.
 
     Raises:
+        FeatureQualityError: values are impossible, or moved as only a broken source moves them; nothing is published.
         MissingStageError: no unified tables have been published.
         TableError: the moments are not as described, or there are none.
     """
@@ -133,6 +135,7 @@ def build_features(
         }
         with workspace.publish("features", summary.fingerprint, stage_manifest) as folder:
             _write_views(connection, settings, folder, views, kept, str(manifest["as_of"]), total, progress)
+            stage_manifest["validation"] = check_build(settings, workspace, folder, views, stage_manifest)
             kept.save(folder)
     return summary
 

@@ -9,24 +9,20 @@ from feast.value_type import ValueType
 
 from core.settings import Settings
 from core.storage import Workspace
-from features.catalog import ViewName, row_marker, service_schema, used_services, used_views, view_features
+from features.catalog import (
+    SERVICE_NOTES,
+    VIEW_NOTES,
+    Feature,
+    ViewName,
+    row_marker,
+    service_schema,
+    used_services,
+    used_views,
+    view_features,
+)
 from features.record_view import record_entity, record_view
 
 _TYPES = {"int": Int64, "float": Float64, "category": String}
-_DESCRIPTIONS = {
-    "profile": "Who a person was known to be",
-    "engagement": "How much, how recently and how regularly a person was active",
-    "intent": "Visits to the pages that people open before they decide",
-    "contract": "Agreements held, and how long somebody has been a customer",
-    "deal": "Talks with sales, current and earlier",
-    "usage": "How steadily and how widely the product is used",
-    "purchase": "How often, how much, how regularly and where somebody buys",
-    "support": "Requests for help",
-    "warmth": "Which channel and which hours somebody answers",
-    "value": "What somebody has brought, and may still bring",
-    "account": "Colleagues at the same company, and talks with it",
-    "custom": "The company's own fields",
-}
 
 
 @dataclass(frozen=True)
@@ -52,14 +48,20 @@ def feature_repository(settings: Settings, workspace: Workspace) -> FeatureRepos
     views = {
         view: FeatureView(
             name=view,
-            description=_DESCRIPTIONS[view],
+            description=VIEW_NOTES[view].about.en,
             entities=[customer],
+            tags={"kind": VIEW_NOTES[view].kind, "tables": ", ".join(VIEW_NOTES[view].tables)},
             ttl=timedelta(days=settings.features.ttl_days),
             schema=[
                 Field(name="customer_id", dtype=String),
                 Field(name=row_marker(view), dtype=Int64, description="as-of of the row in microseconds since 1970"),
                 *(
-                    Field(name=feature.name, dtype=_TYPES[feature.type], description=feature.label.en)
+                    Field(
+                        name=feature.name,
+                        dtype=_TYPES[feature.type],
+                        description=feature.meaning.en if feature.meaning else feature.label.en,
+                        tags=_field_tags(feature),
+                    )
                     for feature in view_features(settings, view)
                 ),
             ],
@@ -84,6 +86,25 @@ def feature_repository(settings: Settings, workspace: Workspace) -> FeatureRepos
 def _service(settings: Settings, service: str, views: dict[ViewName, FeatureView]) -> FeatureService:
     """Exactly the features of the service, and of each view that it reads the marker of the row."""
     wanted: dict[ViewName, list[str]] = {}
-    for feature in service_schema(settings, service).features:
+    schema = service_schema(settings, service)
+    for feature in schema.features:
         wanted.setdefault(feature.view, [row_marker(feature.view)]).append(feature.name)
-    return FeatureService(name=service, features=[views[view][names] for view, names in wanted.items()])
+    return FeatureService(
+        name=service,
+        features=[views[view][names] for view, names in wanted.items()],
+        description=SERVICE_NOTES[service].en,
+        tags={"model": service.removesuffix("_v1"), "fingerprint": schema.fingerprint},
+    )
+
+
+def _field_tags(feature: Feature) -> dict[str, str]:
+    """What people look for in a catalogue; blank ones are left out."""
+    tags = {
+        "subject": feature.subject,
+        "label_ja": feature.label.ja,
+        "measure": feature.measure,
+        "unit": feature.unit.en,
+        "window_days": str(feature.window_days or ""),
+        "definition": feature.definition,
+    }
+    return {name: told for name, told in tags.items() if told}

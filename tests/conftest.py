@@ -29,12 +29,12 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
-@pytest.fixture
-def publish_tables(tmp_path: Path) -> Callable[..., Workspace]:
+@pytest.fixture(scope="session")
+def publish_at() -> Callable[..., Workspace]:
     """Publish a generation of unified tables: rows by table name, absent columns blank, absent tables empty."""
 
-    def publish(home: Path | None = None, data_until: datetime | None = None, **tables: Rows) -> Workspace:
-        workspace = Workspace(home or tmp_path / "home")
+    def publish(home: Path, data_until: datetime | None = None, **tables: Rows) -> Workspace:
+        workspace = Workspace(home)
         until = data_until or datetime(2026, 1, 1, tzinfo=UTC)
         with workspace.publish(
             "customers", "test", {"data_until": until.isoformat(), "as_of": until.isoformat()}
@@ -48,5 +48,15 @@ def publish_tables(tmp_path: Path) -> Callable[..., Workspace]:
                 write_parquet(at / f"{name}.parquet", spec.check(pa.table(columns)))
         assert not tables, f"unknown tables {list(tables)}"
         return workspace
+
+    return publish
+
+
+@pytest.fixture
+def publish_tables(publish_at: Callable[..., Workspace], tmp_path: Path) -> Callable[..., Workspace]:
+    """The same into the test's own folder, unless it names another one."""
+
+    def publish(home: Path | None = None, data_until: datetime | None = None, **tables: Rows) -> Workspace:
+        return publish_at(home or tmp_path / "home", data_until, **tables)
 
     return publish

@@ -4,9 +4,9 @@ Everything else (the SQL of the views, the Feast definitions, a model's contract
 docs/features.md) is derived from this list. It depends on the settings alone and imports nothing heavy.
 
 To add a feature: yield it in the file of its subject here, and calculate the column of its name in the query of its
-view (`features/views/`). To add a view: a file here that yields its features, named in `listing.py`; a file in
-`features/views/` with its query, named in `features/build.py`; and its name in the services that read it
-(`services.py`).
+view (`features/views/`). To add a view: a file here that yields its features, named in `listing.py` and described in
+`views.py`; a file in `features/views/` with its query, named in `features/build.py`; and its name in the services that
+read it (`services.py`).
 """
 
 from features.catalog.feature import (
@@ -21,6 +21,7 @@ from features.catalog.listing import VIEWS, feature_catalog, row_marker, view_fe
 from features.catalog.services import (
     HEAT_HALF_LIFE_DAYS,
     PASSIVE_TYPES,
+    SERVICE_NOTES,
     SERVICES,
     ServiceSchema,
     service_of,
@@ -28,18 +29,22 @@ from features.catalog.services import (
     used_services,
     used_views,
 )
+from features.catalog.views import VIEW_NOTES, ViewNote
 
 __all__ = [
     "HEAT_HALF_LIFE_DAYS",
     "PASSIVE_TYPES",
     "SERVICES",
+    "SERVICE_NOTES",
     "VIEWS",
+    "VIEW_NOTES",
     "Feature",
     "FeatureType",
     "Kind",
     "Measure",
     "ServiceSchema",
     "ViewName",
+    "ViewNote",
     "feature_catalog",
     "row_marker",
     "service_of",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from core.errors import ContractError
 from core.model_settings import ModelName
 from core.settings import Settings
+from core.source_settings import Label
 from core.storage import fingerprint
 from features.catalog.feature import Feature, ViewName
 from features.catalog.listing import VIEWS, feature_catalog
@@ -18,6 +19,12 @@ SERVICES: dict[str, tuple[ViewName, ...]] = {
     ),
     "revival_v1": ("profile", "engagement", "intent", "deal", "purchase", "support", "warmth", "account", "custom"),
     "lookalike_v1": ("engagement", "intent"),
+}
+SERVICE_NOTES = {
+    "lead_v1": Label(ja="受注するのはだれか", en="Who will be won"),
+    "churn_v1": Label(ja="離れそうなのはだれか", en="Who is about to leave"),
+    "revival_v1": Label(ja="失注した商談が戻ってくるのはだれか", en="Whose lost deal is coming back"),
+    "lookalike_v1": Label(ja="お客様に似ているのはだれか", en="Who behaves as customers did before they were won"),
 }
 # Anonymous visitors and known people are compared by what both can have done: signals made of these event types alone.
 SHARED_TYPES = ("web_visit",)

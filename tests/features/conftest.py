@@ -59,7 +59,7 @@ def wide_settings(feature_settings: Settings) -> Settings:
     return feature_settings.model_copy(update={"features": wide})
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def random_world() -> Callable[[int], World]:
     """A company of about 25 people by seed, with late records, merges, key nodes, deals and consents."""
     return make_world
