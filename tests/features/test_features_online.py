@@ -11,7 +11,7 @@ from features.build import build_features
 from features.materialise import materialise_online
 from features.online_writer import OnlineWriter
 from features.retrieval import OnlineFeatures, historical_features, online_features
-from features.store import apply_definitions
+from features.store import FeatureStore, apply_definitions, online_store
 
 AT = datetime(2025, 2, 20, tzinfo=UTC)
 PEOPLE = [f"c_{n:03d}" for n in range(25)]
@@ -56,6 +56,18 @@ def test_unknown_people_and_order(run, feature_settings, publish_tables, random_
     assert rows[0] == rows[3]
     assert all(value is None for name, value in rows[1].items() if name != "customer_id")
     assert online_features(feature_settings, workspace, "lead_v1", [], CLOCK).num_rows == 0
+
+
+def test_feast_alone_reads_the_same_by_the_file_in_the_workspace(run, feature_settings, publish_tables, random_world):
+    workspace = publish_tables(data_until=AT, **random_world(31))
+    run(workspace)
+    store = FeatureStore(fs_yaml_file=workspace.path("feast", "feature_store.yaml"))
+    online_store(store).clock = CLOCK
+    asked = store.get_online_features(
+        store.get_feature_service("lead_v1"), [{"customer_id": customer} for customer in PEOPLE]
+    ).to_dict()
+    own = online_features(feature_settings, workspace, "lead_v1", PEOPLE, CLOCK)
+    assert {name: asked[name] for name in own.column_names if name != "as_of"} == own.drop_columns("as_of").to_pydict()
 
 
 def test_corrections_blanks_and_departures(run, feature_settings, publish_tables, random_world, moments_table):
