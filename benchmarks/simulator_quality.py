@@ -31,6 +31,9 @@ from simulator import simulate_company
 from training.spine import build_spine
 from training.split import gap_of, split_off_newest
 
+# A segment is judged from so many wins on.
+_SEGMENT_WINS = 50
+
 
 @dataclass(frozen=True)
 class Quality:
@@ -38,6 +41,8 @@ class Quality:
 
     `auc`, `oracle_auc` and `reached` are judged by what really happened to the true person, which also charges us for
     wins that our identity resolution hangs on another id; the `labelled_` ones by the labels that a company would have.
+    `logloss` is of all test rows, as the baselines' are; `matched_logloss` of those that the oracle knows. `segments`
+    are category values with 50 wins, the other two the extremes of expected over observed among them.
     """
 
     seed: int
@@ -52,10 +57,17 @@ class Quality:
     labelled_reached: float
     points_auc: float
     logloss: float
+    matched_logloss: float
     oracle_logloss: float
     base_logloss: float
+    points_logloss: float
+    naive_bayes_logloss: float
+    logistic_logloss: float
     slope: float
     expected_observed: float
+    segments: int
+    lowest_segment: float
+    highest_segment: float
     verdict: str
     seconds: float
 
@@ -76,7 +88,7 @@ class SameRows:
 
 def run(customers: int, seeds: list[int], out: Path) -> list[Quality]:
     """Measure each company, print a table and write the figures beside it."""
-    console = Console(width=150)
+    console = Console(width=200)
     results = []
     for seed in seeds:
         result = measure(customers, seed, out)
@@ -100,6 +112,7 @@ def measure(customers: int, seed: int, out: Path) -> Quality:
     workspace = Workspace(home)
     result = run_pipeline(settings, workspace, clock=SystemClock(), progress=SilentProgress())
     trained = result.models["lead"]
+    segments = [one.expected_observed for one in trained.slices if one.positives >= _SEGMENT_WINS]
     same = same_rows(settings, workspace)
     label, ours, oracle = same.label, same.ours, same.oracle
     auc, oracle_auc = roc_auc_score(same.truth, ours), roc_auc_score(same.truth, oracle)
@@ -116,11 +129,18 @@ def measure(customers: int, seed: int, out: Path) -> Quality:
         labelled_oracle_auc=labelled_oracle_auc,
         labelled_reached=(labelled_auc - 0.5) / (labelled_oracle_auc - 0.5),
         points_auc=trained.baselines["points"]["auc"],
-        logloss=log_loss(label, ours),
+        logloss=trained.logloss,
+        matched_logloss=log_loss(label, ours),
         oracle_logloss=log_loss(label, np.clip(oracle, 1e-9, 1 - 1e-9)),
         base_logloss=trained.baselines["base_rate"]["logloss"],
+        points_logloss=trained.baselines["points"]["logloss"],
+        naive_bayes_logloss=trained.baselines["naive_bayes"]["logloss"],
+        logistic_logloss=trained.baselines["logistic"]["logloss"],
         slope=trained.calibration_slope,
         expected_observed=trained.expected_observed,
+        segments=len(segments),
+        lowest_segment=min(segments, default=float("nan")),
+        highest_segment=max(segments, default=float("nan")),
         verdict=trained.verdict,
         seconds=sum(result.seconds.values()),
     )
@@ -212,10 +232,16 @@ def _table(customers: int, results: list[Quality]) -> Table:
         "reached",
         "labelled_reached",
         "logloss",
+        "matched_logloss",
         "oracle_logloss",
         "base_logloss",
+        "points_logloss",
+        "naive_bayes_logloss",
+        "logistic_logloss",
         "slope",
         "expected_observed",
+        "lowest_segment",
+        "highest_segment",
     )
     for name in shown:
         table.add_column(name, justify="right")

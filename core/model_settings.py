@@ -65,11 +65,25 @@ class SpineSettings(Frozen):
     every: Literal["month", "week"] = "month"
     hours_after_arrival: float = Field(24, ge=0)
     start: datetime | None = Field(None, description="No as-of before this moment.")
+    rows_per_year: int = Field(
+        12, ge=1, description="So many rows of one person a year at most; denser marks are taken in turns."
+    )
 
     @field_validator("start")
     @classmethod
     def _aware(cls, start: datetime | None) -> datetime | None:
         return require_offset(start)
+
+
+class ExclusionSettings(Frozen):
+    """Whom a model neither learns from nor scores, by what was known of them at the moment."""
+
+    values: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict,
+        description="By field, patterns of values that any record of the person had: own people, competitors, tests; "
+        '`{email: ["*@our-company.co.jp"], company: ["*テスト*"]}`. Letter case does not matter.',
+    )
+    opted_out: bool = Field(False, description="Leave out who has withdrawn the permission for marketing.")
 
 
 class SplitSettings(Frozen):
@@ -112,12 +126,48 @@ class PointsRule(Frozen):
 
 
 class PromotionSettings(Frozen):
-    """What a model must show before it becomes champion."""
+    """What a model must show before it becomes champion; what is not named here is taken from `mlflow/gates.yaml`."""
 
     min_positives: int = Field(40, ge=1, description="Won rows needed in the test part.")
     min_auc: float = Field(0.55, ge=0, le=1)
     max_ece: float = Field(0.05, gt=0)
+    max_calibration_ratio: float = Field(
+        1.5, gt=1, description="Expected over observed, and the slope, may surely be off by this factor at most."
+    )
     max_worse_logloss: float = Field(1.02, ge=1, description="Allowed ratio to the champion's log-loss.")
+    max_auc_drop: float = Field(
+        0.15, gt=0, le=1, description="How much worse than at the other cut-offs the ranking may be at the worst one."
+    )
+    forbid_leaks: bool = Field(True, description="Refuse a model while strong evidence of leakage is open.")
+
+
+class LeakageSettings(Frozen):
+    """What the leakage gate lets pass."""
+
+    trusted: dict[str, str] = Field(
+        default_factory=dict,
+        description="Features to be used in spite of evidence that they know the outcome, each with the reason, which "
+        "the model card repeats.",
+    )
+
+
+class EvaluationSettings(Frozen):
+    """How thoroughly a model is judged."""
+
+    cut_offs: int = Field(3, ge=0, le=24, description="Earlier moments at which the past is predicted once more.")
+    resamples: int = Field(200, ge=0, description="Draws of people behind the confidence intervals; 0: no intervals.")
+    capacity: int | None = Field(
+        None, ge=1, description="People who can be worked on at each moment; default: a week of all staff's capacity."
+    )
+
+
+class RetrainSettings(Frozen):
+    """What makes `kizashi retrain --if-needed` train before the champion's term is over."""
+
+    max_drift: float = Field(
+        0.25, gt=0, description="Population stability index of today's scores against those the model was made with."
+    )
+    new_outcomes: float = Field(0.3, gt=0, description="Outcomes that came since, as a share of those learned from.")
 
 
 class ModelSettings(Frozen):
@@ -128,7 +178,11 @@ class ModelSettings(Frozen):
     split: SplitSettings = SplitSettings()
     estimator: EstimatorSettings = EstimatorSettings()
     points: tuple[PointsRule, ...] = ()
+    exclude: ExclusionSettings = ExclusionSettings()
+    leakage: LeakageSettings = LeakageSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
     promotion: PromotionSettings = PromotionSettings()
+    retrain: RetrainSettings = RetrainSettings()
     retrain_after_days: int = Field(
         28,
         ge=1,

@@ -73,6 +73,16 @@ class IdentitySettings(Frozen):
     similar: SimilarSettings = SimilarSettings()
 
 
+class ReasonSettings(Frozen):
+    """What is told of a score, beyond the score."""
+
+    hidden: tuple[str, ...] = Field(
+        (),
+        description="Features, subjects or fields of which no reason is ever made, as patterns: what is sensitive, or "
+        "not the business of whoever reads it. They still count in the score.",
+    )
+
+
 class ConsentSettings(Frozen):
     """What is allowed while a person has said nothing."""
 
@@ -117,6 +127,7 @@ class Settings(BaseSettings):
     models: ModelsSettings = Field(default_factory=lambda: ModelsSettings(lead=LeadSettings()))
     grades: GradeSettings = GradeSettings()
     hot: HotSettings = HotSettings()
+    reasons: ReasonSettings = ReasonSettings()
     activation: ActivationSettings = ActivationSettings()
     segments: dict[Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,64}$")], SegmentSettings] = Field(
         default_factory=dict, description="Lists of people for campaigns, by name."

@@ -57,3 +57,62 @@ def change(
     found = change_between(job.settings, job.workspace, name, person, language, *moments)
     view = HistoryView(language, timezone)
     job.console.show_drawn(view.change_content(found), lambda terminal: view.draw_change(terminal, found))
+
+
+def promote(
+    model: ModelArgument,
+    version: Annotated[str, typer.Argument(help="A version number; without one, the challenger.")] = "challenger",
+    config: Config = DEFAULT_CONFIG,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Ask the gate about a version on the newest outcomes, and let it answer if it passes."""
+    del debug
+    job = open_job(config, json)
+    name = job.model(model)
+    from kizashi.models_view import show_promotion
+    from training.promotion import promote_version
+
+    with job.workspace.lock():
+        result = promote_version(job.settings, job.workspace, name, version)
+    show_promotion(job.console, job.settings.locale, result)
+    if result.promotion != "promoted":
+        raise typer.Exit(1)
+
+
+def rollback(model: ModelArgument, config: Config = DEFAULT_CONFIG, json: Json = False, debug: Debug = False) -> None:
+    """Let the champion before the present one answer again."""
+    del debug
+    job = open_job(config, json)
+    name = job.model(model)
+    from kizashi.models_view import show_promotion
+    from training.promotion import roll_back
+
+    with job.workspace.lock():
+        result = roll_back(job.settings, job.workspace, name)
+    show_promotion(job.console, job.settings.locale, result)
+
+
+def retrain(
+    model: Annotated[str | None, typer.Argument(help="Which model; without one, all that are configured.")] = None,
+    if_needed: Annotated[
+        bool,
+        typer.Option("--if-needed", help="Only when the term is over, people have changed, or much came since."),
+    ] = False,
+    config: Config = DEFAULT_CONFIG,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Train anew on the features at hand, and score when another model answers; safe to call from cron."""
+    del debug
+    job = open_job(config, json)
+    names = [job.model(model)] if model else list(job.settings.models.names)
+    from core.clock import SystemClock
+    from kizashi.models_view import show_retraining
+    from kizashi.retrain import retrain_models
+
+    with job.workspace.lock(), job.console.progress as progress:
+        done = retrain_models(
+            job.settings, job.workspace, names, only_if_needed=if_needed, clock=SystemClock(), progress=progress
+        )
+    show_retraining(job.console, job.settings.locale, done)

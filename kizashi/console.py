@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from scoring.explain import Explanation
     from scoring.score import ScoringResult
     from simulator import SimulationSummary
-    from training.train import TrainingResult
+    from training.result import TrainingResult
 
 SHOWN_LEADS = 8
 SHOWN_OTHERS = 3

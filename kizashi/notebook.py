@@ -35,7 +35,8 @@ from training.canvas import writable_language
 from training.lookalike import rank_alike
 from training.plots import gains_figure, reliability_figure
 from training.recording import bound_mlflow
-from training.train import TrainingResult, train_model
+from training.result import TrainingResult
+from training.train import train_model
 from training.training_set import TrainingSet
 
 # People whose contributions fix the mean size of a subject's effect well enough.

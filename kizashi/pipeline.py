@@ -31,8 +31,9 @@ from kizashi.stages import code_fingerprint, last_result, run_once, source_finge
 from scoring.registry import CHAMPION, Registry
 from scoring.score import HOT_MODEL, ScoringResult, score_customers
 from serving.directory import DirectorySummary, publish_directory
+from training.result import TrainingResult
 from training.spine import build_spine, everyone_now, scoring_moments
-from training.train import TrainingResult, train_model
+from training.train import train_model
 
 
 @dataclass
@@ -192,7 +193,7 @@ def _unify_inputs(settings: Settings, workspace: Workspace) -> str:
 
 def _features_inputs(settings: Settings, workspace: Workspace) -> str:
     # How a model learns and is judged decides nothing about its rows.
-    later = {"split", "estimator", "points", "promotion", "retrain_after_days"}
+    later = {"split", "estimator", "points", "promotion", "retrain_after_days", "leakage", "evaluation", "retrain"}
     rows = [(name, settings.models[name].model_dump(exclude=later)) for name in settings.models.names]
     customs = [source.people.custom for source in settings.sources if source.people]
     return fingerprint(
@@ -206,7 +207,7 @@ def _training_inputs(settings: Settings, workspace: Workspace, model: ModelName)
     meaning = [source.model_dump_json() for source in settings.sources]
     return fingerprint(
         _learned_from(settings, workspace, model),
-        settings.models[model].model_dump(exclude={"retrain_after_days"}),
+        settings.models[model].model_dump(exclude={"retrain_after_days", "retrain"}),
         *(settings.grades, settings.locale, bool(settings.tracking_uri)),
         *(meaning, settings.features, settings.timezone, settings.consent, settings.survivorship),
         code_fingerprint("core", "customers", "features", "training", "scoring"),
@@ -236,7 +237,7 @@ def _has_fitting_champion(settings: Settings, workspace: Workspace, model: Model
     if champion is None:
         return False
     try:
-        champion.bundle.check(service_schema(settings, service_of(model)))
+        champion.check(service_schema(settings, service_of(model)))
     except ContractError:
         return False
     return True
@@ -247,7 +248,7 @@ def _scoring_inputs(settings: Settings, workspace: Workspace, model: ModelName) 
     return fingerprint(
         workspace.current("features").name,
         champion.version if champion else "-",
-        *(settings.hot, settings.locale),
+        *(settings.hot, settings.locale, settings.reasons),
         code_fingerprint("core", "features", "scoring"),
     )
 

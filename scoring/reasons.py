@@ -14,6 +14,8 @@ from features.catalog import Feature
 Floats = NDArray[np.float64]
 Language = Literal["ja", "en"]
 REASONS = 5
+# The subject of all features that the configuration keeps from being said; no field can have such a name.
+HIDDEN = "(hidden)"
 # A group that moves the odds by less than two per cent is no reason.
 _NEGLIGIBLE = 0.02
 _UP, _DOWN = "↑", "↓"
@@ -79,17 +81,23 @@ class ReasonWriter:
 
     Attributes:
         features: the same, as a tuple.
-        subjects: the groups that the features form, in the order in which they are first met.
+        subjects: the groups that the features form, in the order in which they are first met; those that must not be
+            said are one group at the end, of which no reason is ever made.
     """
 
     def __init__(self, features: Sequence[Feature], language: Language, model: str = "lead") -> None:
         self.features = tuple(features)
         self._language = language
         self._silence_raises = model == "churn"
-        self.subjects = tuple(dict.fromkeys(feature.subject for feature in features))
+        spoken = tuple(dict.fromkeys(feature.subject for feature in self.features if feature.spoken))
+        silent = [n for n, feature in enumerate(self.features) if not feature.spoken]
+        # What must not be said is one group of its own, so that sums stay whole.
+        self.subjects = (*spoken, HIDDEN) if silent else spoken
         self._members = [
-            [n for n, feature in enumerate(self.features) if feature.subject == subject] for subject in self.subjects
+            [n for n, feature in enumerate(self.features) if feature.subject == subject and feature.spoken]
+            for subject in spoken
         ]
+        self._members += [silent] if silent else []
         self._belongs = np.zeros((len(self.features), len(self.subjects)))
         for group, members in enumerate(self._members):
             self._belongs[members, group] = 1.0
@@ -101,6 +109,8 @@ class ReasonWriter:
 
     def label(self, group: int) -> str:
         """What a subject is called."""
+        if self.subjects[group] == HIDDEN:
+            return "非表示の項目" if self._language == "ja" else "fields that are not shown"
         label = self.features[self._members[group][0]].subject_label
         return label.ja if self._language == "ja" else label.en
 
@@ -117,7 +127,7 @@ class ReasonWriter:
         """
         # Sorting by rounded size keeps the order when two machines differ in the last bit.
         sizes = np.round(np.abs(effects), 6)
-        order = np.argsort(-sizes, kind="stable")[:limit]
+        order = [group for group in np.argsort(-sizes, kind="stable") if self.subjects[group] != HIDDEN][:limit]
         kept = [int(group) for group in order if sizes[group] >= _NEGLIGIBLE]
         kept.sort(key=lambda group: effects[group] < 0)
         return tuple(

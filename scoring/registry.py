@@ -19,7 +19,7 @@ from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 
-from core.errors import NotFoundError
+from core.errors import ContractError, NotFoundError
 from core.model_settings import ModelName
 from core.settings import Settings
 from core.storage import Workspace
@@ -29,6 +29,12 @@ from scoring.bundle import ModelBundle
 CHAMPION = "champion"
 CHALLENGER = "challenger"
 CONTENT_TAG = "kizashi.content"
+# What the promotion gate said of a version: "passed", or why not. Champions of releases before the gate wrote it down
+# carry the content tag alone, which nobody but this project sets.
+GATE_TAG = "kizashi.gate"
+PASSED = "passed"
+# On the registered model: the versions that were champion, the one in force last.
+HISTORY_TAG = "kizashi.champions"
 
 
 def registered_name(model: ModelName) -> str:
@@ -42,10 +48,33 @@ def registered_name(model: ModelName) -> str:
 
 @dataclass(frozen=True, repr=False)
 class Registered:
-    """A model version in the registry."""
+    """A model version in the registry.
+
+    Attributes:
+        version: its number.
+        bundle: what answers.
+        refusal: why the promotion gate did not let it pass; None where it did.
+    """
 
     version: str
     bundle: ModelBundle
+    refusal: str | None = None
+
+    def check(self, schema: ServiceSchema) -> None:
+        """Refuse to answer with what the gate refused, or with features of another service or definition.
+
+        Raises:
+            ContractError: says which.
+        """
+        if self.refusal is not None:
+            raise ContractError(
+                f"version {self.version} of the {self.bundle.model} model did not pass the promotion gate: "
+                f"{self.refusal}",
+                "a version that passed",
+                f"promote one (`kizashi promote {self.bundle.model}`) or go back (`kizashi rollback "
+                f"{self.bundle.model}`)",
+            )
+        self.bundle.check(schema)
 
     def __repr__(self) -> str:
         return f"version {self.version} of the {self.bundle!r}"
@@ -111,7 +140,58 @@ class Registry:
         with quiet_mlflow():
             found = self.client.get_model_version(registered_name(model), version)
             folder = self._download(found)
-        return Registered(version, ModelBundle.load(folder / "data" / "bundle", schema))
+        return Registered(version, ModelBundle.load(folder / "data" / "bundle", schema), _refusal(found))
+
+    def crown(self, model: ModelName, version: str) -> None:
+        """Let a version answer as champion, and remember that it did; the gate has been asked before."""
+        name = registered_name(model)
+        with quiet_mlflow():
+            history = self.champions(model)
+            if not history or history[-1] != version:
+                self.client.set_registered_model_tag(name, HISTORY_TAG, ",".join([*history, version]))
+            self.client.set_model_version_tag(name, version, GATE_TAG, PASSED)
+            self.client.set_registered_model_alias(name, CHAMPION, version)
+
+    def challenge(self, model: ModelName, version: str, reason: str) -> None:
+        """Keep a version beside the champion, with the reason why it is not champion."""
+        name = registered_name(model)
+        with quiet_mlflow():
+            if version not in self.champions(model):
+                self.client.set_model_version_tag(name, version, GATE_TAG, reason)
+            self.client.set_registered_model_alias(name, CHALLENGER, version)
+
+    def champions(self, model: ModelName) -> list[str]:
+        """The versions that were champion, oldest first; the last one is in force."""
+        with quiet_mlflow():
+            named = self.client.search_registered_models(filter_string=f"name = '{registered_name(model)}'")
+        if not named:
+            return []
+        listed = [version for version in str(named[0].tags.get(HISTORY_TAG, "")).split(",") if version]
+        in_force = named[0].aliases.get(CHAMPION)
+        # A champion of an earlier release, or one whose alias somebody moved by hand.
+        return listed if in_force is None or (listed and listed[-1] == str(in_force)) else [*listed, str(in_force)]
+
+    def uncrown(self, model: ModelName) -> tuple[str, str]:
+        """Let the champion before the present one answer again.
+
+        Returns:
+            The version that stepped down, and the one that answers now.
+
+        Raises:
+            NotFoundError: there was none before.
+        """
+        history = self.champions(model)
+        if len(history) < 2:
+            raise NotFoundError(
+                f"the {model} model has no champion before the present one",
+                "a former champion",
+                f"see the versions with `mlflow ui`, and promote one (`kizashi promote {model} VERSION`)",
+            )
+        name = registered_name(model)
+        with quiet_mlflow():
+            self.client.set_registered_model_tag(name, HISTORY_TAG, ",".join(history[:-1]))
+            self.client.set_registered_model_alias(name, CHAMPION, history[-2])
+        return history[-1], history[-2]
 
     def _download(self, version: ModelVersion) -> Path:
         """The version's files: where they lie when that is this machine, else a copy that is made once."""
@@ -126,6 +206,14 @@ class Registry:
                 )
                 Path(fetched).rename(kept)
         return kept
+
+
+def _refusal(version: ModelVersion) -> str | None:
+    """Why a version must not answer, by what the gate wrote on it."""
+    said = version.tags.get(GATE_TAG)
+    if said is None:
+        return None if CONTENT_TAG in version.tags else "it was registered by hand and never judged"
+    return None if said == PASSED else str(said)
 
 
 def _prepared_database(folder: Path) -> Path:

@@ -105,7 +105,7 @@ def score_customers(
         _publish(workspace, model, table, "-", None)
         return ScoringResult(model, 0, moments.num_rows, 0, 0, "-")
     schema = service_schema(settings, service_of(model))
-    champion.bundle.check(schema)
+    champion.check(schema)
     rows = historical_features(settings, workspace, schema.service, moments)
     engine = open_database(settings, workspace)
     try:

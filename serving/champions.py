@@ -66,7 +66,7 @@ class Champions:
             get_logger("serving").warning("registry away", model=model, error=type(error).__name__)
             return self._kept(model)
         if found is not None:
-            found.bundle.check(self._schemas[model])
+            found.check(self._schemas[model])
             self._keep(model, found)
         return found
 

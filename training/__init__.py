@@ -5,12 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from training.estimator import LeadScorer
+    from training.leakage import LeakReport, find_leaks
 
-__all__ = ["LeadScorer"]
+__all__ = ["LeadScorer", "LeakReport", "find_leaks"]
+_HOMES = {"LeadScorer": "estimator", "LeakReport": "leakage", "find_leaks": "leakage"}
 
 
 def __getattr__(name: str) -> Any:
-    """Import the estimator when it is first asked for: its libraries take seconds, and `--help` must not wait."""
-    if name == "LeadScorer":
-        return import_module("training.estimator").LeadScorer
+    """Import what is public when it is first asked for: the libraries take seconds, and `--help` must not wait."""
+    if name in _HOMES:
+        return getattr(import_module(f"training.{_HOMES[name]}"), name)
     raise AttributeError(f"module 'training' has no attribute {name!r}")

@@ -32,17 +32,36 @@ JOIN consents c ON c.system = n.system AND c.source_id = n.source_id AND c.purpo
   AND c.decided_at < n.as_of AND c.recorded_at < n.as_of
 GROUP BY ALL
 """
+# Own people, competitors and tests by any value that a record of theirs had; and who opted out, if that is wanted.
+_EXCLUDED = """
+CREATE OR REPLACE TEMP TABLE excluded_at AS
+SELECT DISTINCT n.customer_id, n.as_of
+FROM nodes_at n
+JOIN attributes a ON a.system = n.system AND a.source_id = n.source_id
+  AND a.occurred_at < n.as_of AND a.recorded_at < n.as_of
+JOIN (SELECT unnest($fields) AS field, unnest($patterns) AS pattern) p
+  ON p.field = a.field AND lower(a.value) GLOB lower(p.pattern)
+UNION
+SELECT n.customer_id, n.as_of
+FROM nodes_at n
+JOIN consents c ON c.system = n.system AND c.source_id = n.source_id AND c.purpose = 'marketing'
+  AND c.decided_at < n.as_of AND c.recorded_at < n.as_of
+WHERE $opted_out
+GROUP BY ALL
+HAVING NOT arg_max(c.granted, (c.decided_at, NOT c.granted))
+"""
 _ELIGIBLE = """
 SELECT s.customer_id, s.as_of
 FROM suited_at s
 LEFT JOIN consent_at c USING (customer_id, as_of)
+ANTI JOIN excluded_at x USING (customer_id, as_of)
 WHERE coalesce(c.granted, $default_consent)
 ORDER BY s.as_of, s.customer_id
 """
 
 
 def eligible_customers(settings: Settings, workspace: Workspace, model: ModelName, moments: pa.Table) -> pa.Table:
-    """The moments at which the customer could be asked about, and had not refused profiling.
+    """The moments at which the customer could be asked about, had not refused profiling, and was not excluded.
 
     All of it as it was visible at the moment, in both times, through the identity links of that moment.
 
@@ -65,6 +84,16 @@ def eligible_customers(settings: Settings, workspace: Workspace, model: ModelNam
             connection.execute(_ONLY_KNOWN)
         outcome.suited(connection, settings.models[model])
         connection.execute(_CONSENT)
+        exclude = settings.models[model].exclude
+        listed = [(field, pattern) for field, patterns in exclude.values.items() for pattern in patterns]
+        connection.execute(
+            _EXCLUDED,
+            {
+                "fields": [field for field, _ in listed],
+                "patterns": [pattern for _, pattern in listed],
+                "opted_out": exclude.opted_out,
+            },
+        )
         eligible: pa.Table = connection.sql(
             _ELIGIBLE, params={"default_consent": settings.consent.profiling}
         ).to_arrow_table()

@@ -1,9 +1,12 @@
 """Pictures of a model's quality."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from training.backtest import Backtest
 from training.canvas import MODEL, PLAIN, POINTS, canvas
 from training.evaluation import reliability
 
@@ -53,6 +56,77 @@ def reliability_figure(label: Labels, model: Floats) -> Figure:
     axes.set(xlabel="predicted chance, %", ylabel="won, %", xlim=(0, limit), ylim=(0, limit))
     axes.legend(frameon=False, loc="upper left")
     return figure
+
+
+def distribution_figure(label: Labels, model: Floats) -> Figure:
+    """How the probabilities of the test rows are spread, for those with the outcome and for the others."""
+    figure, axes = canvas("How the probabilities are spread")
+    edges = np.histogram_bin_edges(100 * np.clip(model, 0, np.quantile(model, 0.995)), bins=40)
+    for rows, name, colour in ((~label, "others", PLAIN), (label, "with the outcome", MODEL)):
+        if rows.any():
+            share = np.full(int(rows.sum()), 100 / rows.sum())
+            axes.hist(100 * model[rows], bins=edges.tolist(), weights=share, alpha=0.65, color=colour, label=name)
+    axes.set(xlabel="predicted chance, %", ylabel="share of the rows, %")
+    axes.legend(frameon=False)
+    return figure
+
+
+def backtest_figure(past: Backtest, test_auc: float) -> Figure:
+    """Ranking at each cut-off, beside the test part's and a random division's."""
+    figure, axes = canvas("The past predicted again")
+    names = [f"{one.first[:10]}\n{one.positives} of {one.rows}" for one in past.cut_offs]
+    place = np.arange(len(names))
+    axes.plot(place, [one.auc for one in past.cut_offs], "o-", color=MODEL, linewidth=2, label="from what came before")
+    for value, name, style in ((test_auc, "test part", "-."), (past.random_auc, "divided at random", "--")):
+        if np.isfinite(value):
+            axes.axhline(value, color=PLAIN, linestyle=style, linewidth=1, label=name)
+    axes.axhline(0.5, color=POINTS, linewidth=1, label="chance")
+    axes.set_xticks(place, names)
+    axes.set(ylabel="AUC", ylim=(0.4, 1))
+    axes.legend(frameon=False)
+    return figure
+
+
+def beeswarm_figure(contributions: Floats, matrix: Floats, names: Sequence[str], top: int = 15) -> Figure:
+    """Exact contributions of the features that move most: a point a row, coloured by the feature's own value.
+
+    Args:
+        contributions: shape (rows, features), in calibrated log-odds.
+        matrix: the features as the model reads them, shape (rows, features); NaN is drawn grey.
+        names: of the features.
+        top: how many are shown.
+    """
+    figure, axes = canvas("What moves each person's score", width=8.0, height=6.5)
+    shown = _strongest(contributions, top)
+    random = np.random.default_rng(0)
+    for place, column in enumerate(shown):
+        effect, value = contributions[:, column], matrix[:, column]
+        height = place + random.uniform(-0.32, 0.32, len(effect))
+        known = np.isfinite(value)
+        axes.scatter(effect[~known], height[~known], s=5, color="#c9ced6", linewidths=0)
+        if known.any():
+            rank = np.argsort(np.argsort(value[known], kind="stable"), kind="stable") / max(1, known.sum() - 1)
+            axes.scatter(effect[known], height[known], s=5, c=rank, cmap="coolwarm", vmin=0, vmax=1, linewidths=0)
+    axes.axvline(0, color=PLAIN, linewidth=1)
+    axes.set_yticks(np.arange(len(shown)), [names[column] for column in shown], fontsize=8)
+    axes.set(xlabel="effect, log-odds (blue: low value, red: high value, grey: not known)")
+    return figure
+
+
+def bars_figure(contributions: Floats, names: Sequence[str], top: int = 15) -> Figure:
+    """Mean size of the exact contributions, largest on top."""
+    figure, axes = canvas("What moves the scores", width=8.0, height=6.5)
+    shown = _strongest(contributions, top)
+    axes.barh(np.arange(len(shown)), np.abs(contributions[:, shown]).mean(axis=0), color=MODEL)
+    axes.set_yticks(np.arange(len(shown)), [names[column] for column in shown], fontsize=8)
+    axes.set(xlabel="mean size of the effect, log-odds")
+    return figure
+
+
+def _strongest(contributions: Floats, top: int) -> NDArray[np.int64]:
+    """Columns by mean size, the strongest last, so that it is drawn on top."""
+    size = np.abs(contributions).mean(axis=0)
+    return np.argsort(size, kind="stable")[-top:]
 
 
 def _gains(label: Labels, score: Floats) -> tuple[Floats, Floats]:

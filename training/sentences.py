@@ -1,5 +1,6 @@
 """What is said about a model to people who do not train models, in Japanese and English."""
 
+from collections.abc import Iterable
 from typing import Literal
 
 from core.model_settings import ModelName
@@ -31,6 +32,53 @@ TEXTS: dict[str, dict[Language, str]] = {
     "rules_configured": {"ja": "貴社の点数ルール", "en": "your points rules"},
     "rules_none": {"ja": "全員に同じ確率を与える方法", "en": "giving everybody the same chance"},
     "rules_generic": {"ja": "一般的な点数ルール", "en": "usual points rules"},
+    "rules_naive_bayes": {
+        "ja": "項目の値ごとに数える方法(CRM標準の予測)",
+        "en": "counting by field value, as CRM suites predict",
+    },
+    "leaky": {
+        "ja": "結果を知っている疑いの強い項目があります：{fields}。",
+        "en": "There is strong evidence that fields know the outcome: {fields}.",
+    },
+    "off_expected_observed": {
+        "ja": "{wins}の予測件数は実績の{found}倍で、はっきりとずれています。",
+        "en": "It expects {found} times the {wins} that came, which is clearly off.",
+    },
+    "off_calibration_slope": {
+        "ja": "確率の広がり方が実績とはっきりずれています(傾き{found}、理想は1)。",
+        "en": "Its probabilities are clearly spread wrongly (slope {found}, 1 is ideal).",
+    },
+    "unstable": {
+        "ja": "時期によって不安定です：過去の検証で最も悪い時期は{found}%の組で、"
+        "他の時期より{points}ポイント低くなりました。",
+        "en": "It is not stable: at the worst earlier moment it orders {found}% of pairs, {points} points below the "
+        "others.",
+    },
+    "other_features": {
+        "ja": "今の設定とは別の特徴量で作られたモデルです：{fault}",
+        "en": "It was built on other features than those configured now: {fault}",
+    },
+    "rolled_back": {
+        "ja": "バージョン{version}に戻しました(バージョン{left}は使われません)。",
+        "en": "Version {version} answers again; version {left} does not.",
+    },
+    "never_trained": {"ja": "まだ学習していません。", "en": "It was never trained."},
+    "term_over": {
+        "ja": "前回の学習から{days}日たちました(期限{allowed}日)。",
+        "en": "The last training is {days} days old, and {allowed} are its term.",
+    },
+    "drifted": {
+        "ja": "採点する{people}の分布が変わりました(安定度指数{found}、上限{allowed})。",
+        "en": "The {people} who are scored have changed (stability index {found}, at most {allowed}).",
+    },
+    "much_came": {
+        "ja": "前回の学習より後に、それまでの{percent}%にあたる{wins}の結果が加わりました。",
+        "en": "Since the last training as many {wins} came as are {percent}% of those before it.",
+    },
+    "no_need": {
+        "ja": "学習し直す必要はありません。",
+        "en": "There is no need to train again.",
+    },
     "same": {
         "ja": "同じデータで学習し直した、使用中のモデルと同じものです。",
         "en": "It is the model already in use, trained again on the same data.",
@@ -96,6 +144,10 @@ class Sentences:
     def __call__(self, key: str, **values: object) -> str:
         """One sentence with its figures filled in."""
         return TEXTS[key][self._language].format(**self._words, **values)
+
+    def enumerate(self, names: Iterable[str]) -> str:
+        """Names one after the other, as the language lists them."""
+        return ("、" if self._language == "ja" else ", ").join(names)
 
     def join(self, *sentences: str) -> str:
         """Sentences one after the other, spaced as the language does it."""

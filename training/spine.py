@@ -20,6 +20,8 @@ from training.labels import label_moments
 from training.marks import calendar_marks
 from training.outcomes import OUTCOMES
 
+_MARKS_A_YEAR = {"month": 12, "week": 52}
+
 
 @dataclass(frozen=True)
 class Spine:
@@ -85,6 +87,8 @@ def build_spine(settings: Settings, workspace: Workspace, model: ModelName) -> S
         workspace.tables(connection)
         anonymous = OUTCOMES[model].anonymous
         candidates = _candidates(connection, rules.spine, settings.timezone, now - maturity, anonymous)
+        if rules.spine.kind == "calendar":
+            candidates = _in_turns(connection, candidates, rules.spine)
         connection.register("eligible", eligible_customers(settings, workspace, model, candidates))
         connection.register("today", _people_today(connection, workspace))
         moments = connection.sql(
@@ -203,6 +207,32 @@ def _after_arrival(
         params={"delay": delay, "last": last, "start": rules.start, "anonymous": anonymous},
     ).to_arrow_table()
     return found.cast(MOMENTS_SCHEMA)
+
+
+def _in_turns(connection: duckdb.DuckDBPyConnection, candidates: pa.Table, rules: SpineSettings) -> pa.Table:
+    """Of marks denser than `rows_per_year`, each customer gets every so manieth, beginning at one of their own.
+
+    Which ones are left out hangs on nothing but the id, so that the share of outcomes stays what it is: to cap only
+    people with many rows would take them from those who stay, and make every probability too high.
+    """
+    every = round(_MARKS_A_YEAR[rules.every] / rules.rows_per_year)
+    if every < 2:
+        return candidates
+    moments = pc.unique(candidates["as_of"]).sort()
+    connection.register("candidates", candidates)
+    connection.register("marks", pa.table({"as_of": moments, "place": np.arange(len(moments))}))
+    chosen: pa.Table = connection.sql(
+        """
+        SELECT c.customer_id, c.as_of
+        FROM candidates c JOIN marks m USING (as_of)
+        WHERE (m.place + md5_number_lower(c.customer_id) % $every) % $every = 0
+        ORDER BY c.as_of, c.customer_id
+        """,
+        params={"every": every},
+    ).to_arrow_table()
+    for name in ("candidates", "marks"):
+        connection.unregister(name)
+    return chosen.cast(MOMENTS_SCHEMA)
 
 
 def _people_today(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> pa.Table:

@@ -1,7 +1,7 @@
 """Division by time: develop on what came first, judge on what came later, with a gap in between."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,3 +106,12 @@ def divide_by_circle(circle: NDArray[np.int64], parts: int, seed: int, won: Mask
     number = np.empty(len(distinct), dtype=np.int64)
     number[order] = np.arange(len(distinct)) % parts
     return number[position]
+
+
+def iso(moment: np.datetime64) -> str:
+    """A moment in UTC as ISO 8601 tells it.
+
+    >>> iso(np.datetime64("2026-01-02T03:04:05"))
+    '2026-01-02T03:04:05+00:00'
+    """
+    return datetime.fromtimestamp(moment.astype("datetime64[us]").astype(np.int64) / 1e6, UTC).isoformat()

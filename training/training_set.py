@@ -108,15 +108,20 @@ class TrainingSet:
             EvidenceError: the model was developed on newer data than that.
         """
         _, later = self.split()
-        trained_until = datetime.fromisoformat(bundle.trained_until).astimezone(UTC).replace(tzinfo=None)
-        unseen = later.take(later.time >= np.datetime64(trained_until + self.gap))
+        unseen = later.take(later.time >= later.moment_after(bundle))
         if len(unseen) == 0:
+            until = bundle.trained_until[:10]
             raise EvidenceError(
-                f"the model was developed on rows up to {trained_until:%Y-%m-%d}, and all later outcomes hang on those",
+                f"the model was developed on rows up to {until}, and all later outcomes hang on those",
                 f"outcomes that begin {self.gap.days} days after that",
                 "wait for them, or train the model again",
             )
         return unseen
+
+    def moment_after(self, bundle: ModelBundle) -> np.datetime64:
+        """The first moment whose outcome hangs on nothing that the model was developed on."""
+        until = datetime.fromisoformat(bundle.trained_until).astimezone(UTC).replace(tzinfo=None)
+        return np.datetime64(until + self.gap)
 
     def take(self, rows: NDArray[np.bool_]) -> "TrainingSet":
         """The chosen rows, numbered anew."""

@@ -71,6 +71,7 @@ class Feature:
         meaning: what exactly is calculated, where the label and the measure do not say it all.
         definition: the settings that decide what is calculated; a change of them makes another contract.
         source: for profile and custom fields, the unified field whose as-of value is taken.
+        spoken: whether a reason may be made of it (`reasons.hidden`).
     """
 
     name: str
@@ -89,6 +90,7 @@ class Feature:
     definition: str = ""
     source: str | None = None
     custom_type: CustomType | None = None
+    spoken: bool = True
 
 
 def wide_windows(settings: Settings) -> tuple[int, ...]:

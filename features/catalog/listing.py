@@ -2,6 +2,8 @@
 
 import re
 from collections import Counter
+from dataclasses import replace
+from fnmatch import fnmatchcase
 from typing import get_args
 
 from core.errors import ConfigurationError, Fault, raise_faults
@@ -56,7 +58,14 @@ def feature_catalog(settings: Settings) -> tuple[Feature, ...]:
     faults = [Fault(name, "is the name of two features") for name, count in names.items() if count > 1]
     faults += [Fault(name, "is no plain snake_case name") for name in names if not _PLAIN_NAME.fullmatch(name)]
     raise_faults(ConfigurationError, "the configuration", faults, "rename the signal, profile field or custom field")
-    return features
+    hidden = settings.reasons.hidden
+    return tuple(replace(feature, spoken=not _is_named(feature, hidden)) for feature in features)
+
+
+def _is_named(feature: Feature, patterns: tuple[str, ...]) -> bool:
+    """Whether a pattern names the feature, its subject, its signal or its field."""
+    names = [name for name in (feature.name, feature.subject, feature.signal, feature.source) if name]
+    return any(fnmatchcase(name, pattern) for name in names for pattern in patterns)
 
 
 def view_features(settings: Settings, view: str) -> tuple[Feature, ...]:

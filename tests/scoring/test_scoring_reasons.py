@@ -1,5 +1,6 @@
 """Reasons as they are spoken."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -117,3 +118,16 @@ def test_an_empty_field_is_said_to_be_empty() -> None:
 
 def test_what_hardly_matters_is_no_reason() -> None:
     assert reasons([0.01, 0, 0, -0.01], dict.fromkeys([feature.name for feature in FEATURES], 1)) == []
+
+
+def test_nothing_is_said_of_hidden_fields_and_sums_stay_whole() -> None:
+    week, quarter = (counted("visit", days, "ページの閲覧", "page visits") for days in (7, 90))
+    features = (week, replace(value("age", "年齢", "age", "float"), spoken=False), replace(quarter, spoken=False))
+    contributions = np.array([[0.4, 3.0, 2.0, -1.0]])
+    writer = ReasonWriter(features, "en")
+    effects = writer.by_subject(contributions)
+    assert effects.sum() == pytest.approx(5.4)
+    assert [writer.label(group) for group in range(2)] == ["page visits", "fields that are not shown"]
+    reasons = writer.strongest(contributions[0], effects[0], {"visit_count_7d": 3, "age": 61.0, "visit_count_90d": 40})
+    assert [reason.text for reason in reasons] == ["↑ page visits: 3 in the last 7 days"]
+    assert reasons[0].effect == pytest.approx(0.4)

@@ -57,10 +57,10 @@ def consent(granted: bool, at: datetime, recorded: datetime | None = None) -> di
 def is_eligible(
     publish_tables: Callable[..., Workspace], make_settings: Callable[..., Settings]
 ) -> Callable[..., bool]:
-    def ask(open_deal: str = "any", at: datetime = T, **tables: Any) -> bool:
+    def ask(open_deal: str = "any", at: datetime = T, exclude: dict[str, Any] | None = None, **tables: Any) -> bool:
         tables.setdefault("identities", [link("c", "s", T - 90 * DAY)])
         workspace = publish_tables(**tables)
-        settings = make_settings(Path("unused"), lead={"eligible": {"open_deal": open_deal}})
+        settings = make_settings(Path("unused"), lead={"eligible": {"open_deal": open_deal}, "exclude": exclude or {}})
         moments = pa.table({"customer_id": ["c"], "as_of": pa.array([at], MOMENTS_SCHEMA.field("as_of").type)})
         return eligible_customers(settings, workspace, "lead", moments).num_rows == 1
 
@@ -104,3 +104,37 @@ def test_the_last_word_on_profiling_before_the_moment_holds(is_eligible: Callabl
     assert is_eligible(consents=[consent(False, T)])
     assert is_eligible(consents=[consent(False, T - DAY, recorded=T)])
     assert is_eligible(consents=[consent(False, T - 2 * DAY), consent(True, T - DAY)])
+
+
+def attribute(field: str, value: str, recorded: datetime) -> dict[str, Any]:
+    return {
+        "customer_id": "c", "system": "crm", "source_id": "s", "field": field, "value": value,
+        "occurred_at": T - 60 * DAY, "recorded_at": recorded, "recorded_assumed": False,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("value", "recorded", "pattern", "eligible"),
+    [
+        ("Taro@Our-Company.co.jp", T - DAY, "*@our-company.co.jp", False),
+        ("taro@our-company.co.jp", T, "*@our-company.co.jp", True),  # nobody knew before the moment
+        ("taro@customer.co.jp", T - DAY, "*@our-company.co.jp", True),
+    ],
+)
+def test_own_people_competitors_and_tests_are_left_out_as_they_were_known(
+    is_eligible: Callable[..., bool], value: str, recorded: datetime, pattern: str, eligible: bool
+) -> None:
+    exclude = {"values": {"email": [pattern], "company": ["*テスト*"]}}
+    assert is_eligible(exclude=exclude, attributes=[attribute("email", value, recorded)]) is eligible
+    assert not is_eligible(exclude=exclude, attributes=[attribute("company", "株式会社テスト用", T - DAY)])
+
+
+def test_who_opted_out_is_left_out_where_that_is_wanted(is_eligible: Callable[..., bool]) -> None:
+    said = [{**consent(False, T - DAY), "purpose": "marketing"}]
+    assert is_eligible(consents=said)
+    assert not is_eligible(consents=said, exclude={"opted_out": True})
+    taken_back = [
+        {**consent(True, T - DAY), "purpose": "marketing"},
+        {**consent(False, T - 2 * DAY), "purpose": "marketing"},
+    ]
+    assert is_eligible(consents=taken_back, exclude={"opted_out": True})

@@ -17,8 +17,8 @@ GOOD = Evidence(
     Quality(0.8, 0.2, 0.10, 0.02, 0.01, 4.0, 1.0, 1.0),
     positives=100,
     over_base_rate=Gain(0.02, 0.002),
-    over_points=Gain(0.01, 0.002),
-    points_name="generic",
+    over_rival=Gain(0.01, 0.002),
+    rival="generic",
 )
 RULES = PromotionSettings()
 
@@ -33,8 +33,8 @@ def test_a_clearly_better_model_is_used_and_promoted() -> None:
     ("change", "verdict", "promotion"),
     [
         ({"over_base_rate": Gain(0.002, 0.002)}, "do_not_use", "refused"),
-        ({"over_points": Gain(0.001, 0.002)}, "keep", "promoted"),
-        ({"over_points": Gain(-0.01, 0.002)}, "do_not_use", "refused"),
+        ({"over_rival": Gain(0.001, 0.002)}, "keep", "promoted"),
+        ({"over_rival": Gain(-0.01, 0.002)}, "do_not_use", "refused"),
         ({"positives": 39}, "use", "refused"),
         ({"quality": replace(GOOD.quality, auc=0.54)}, "use", "refused"),
         ({"quality": replace(GOOD.quality, ece=0.051)}, "use", "refused"),

@@ -23,8 +23,9 @@ from scoring.answers import last_answer, unpack
 from scoring.explain import explain_customer
 from scoring.registry import CHAMPION, Registry
 from scoring.score import ScoringResult, score_customers
+from training.result import TrainingResult
 from training.spine import build_spine, scoring_moments
-from training.train import TrainingResult, train_model
+from training.train import train_model
 
 CLOCK = FixedClock(datetime(2026, 1, 1, tzinfo=UTC))
 

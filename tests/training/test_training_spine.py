@@ -168,6 +168,25 @@ def test_scored_are_those_who_are_eligible_now(
     assert moments.to_pylist() == [{"customer_id": "c", "as_of": NOW}]
 
 
+def test_dense_marks_are_taken_in_turns_that_hang_on_the_id_alone(rows: Callable[..., Any]) -> None:
+    people = [person(f"c{number}", f"s{number}", FIRST - 300 * DAY) for number in range(40)]
+    spine = {"every": "week", "start": (FIRST - 290 * DAY).isoformat()}
+    whole = rows(*people, lead={"spine": {**spine, "rows_per_year": 52}}).table.to_pandas()
+    thinned = rows(*people, lead={"spine": {**spine, "rows_per_year": 12}}).table.to_pandas()
+    assert len(thinned) / len(whole) == pytest.approx(1 / 4, abs=0.03)
+    assert (thinned.groupby("customer_id")["as_of"].diff().dropna() >= 27 * DAY).all()
+    assert thinned["as_of"].nunique() == whole["as_of"].nunique(), "all weeks are looked at by somebody"
+    again = rows(
+        *people, *(won(f"c{n}", f"s{n}", MARK) for n in range(0, 40, 2)), lead={"spine": {**spine, "rows_per_year": 12}}
+    )
+    before = thinned[thinned["as_of"] < MARK - 30 * DAY]
+    kept = again.table.to_pandas()
+    kept = kept[kept["as_of"] < MARK - 30 * DAY]
+    assert set(zip(kept["customer_id"], kept["as_of"], strict=True)) == set(
+        zip(before["customer_id"], before["as_of"], strict=True)
+    )
+
+
 def test_weeks_begin_on_monday_in_the_business_time_zone() -> None:
     marks = calendar_marks(datetime(2025, 6, 3, tzinfo=UTC), datetime(2025, 6, 20, tzinfo=UTC), "week", "Asia/Tokyo")
     assert marks == [datetime(2025, 6, 8, 15, tzinfo=UTC), datetime(2025, 6, 15, 15, tzinfo=UTC)]
