@@ -26,9 +26,8 @@ def is_text(kind: pa.DataType) -> bool:
 def distinct_texts(values: pa.ChunkedArray) -> tuple[list[str], NDArray[np.int64]]:
     """The distinct texts of a column, and for each row the position of its own; -1 where it is missing."""
     plain = values if is_text(values.type) else values.cast(pa.string())
-    if pa.types.is_dictionary(plain.type):
-        plain = plain.cast(plain.type.value_type)
-    encoded = plain.combine_chunks().dictionary_encode()
+    whole = plain.combine_chunks()
+    encoded = whole if pa.types.is_dictionary(plain.type) else whole.dictionary_encode()
     if isinstance(encoded, pa.ChunkedArray):
         encoded = encoded.combine_chunks()
     place = pc.fill_null(encoded.indices.cast(pa.int64()), -1).to_numpy(zero_copy_only=False)

@@ -59,6 +59,9 @@ def _of_series(values: "pd.Series[Any]") -> pa.ChunkedArray:
         return pa.chunked_array([pa.array(_days(since), from_pandas=True)])
     if pd.api.types.is_timedelta64_dtype(kind):
         return pa.chunked_array([pa.array(_days(values), from_pandas=True)])
+    if isinstance(kind, pd.CategoricalDtype):
+        code = pa.array(values.cat.codes.to_numpy(), mask=(values.cat.codes == -1).to_numpy())
+        return pa.chunked_array([pa.DictionaryArray.from_arrays(code, [str(value) for value in kind.categories])])
     blank = pd.isna(values).to_numpy()
     texts = [None if absent else str(value) for value, absent in zip(values.tolist(), blank, strict=True)]
     return pa.chunked_array([pa.array(texts, pa.string())])

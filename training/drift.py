@@ -13,8 +13,8 @@ Labels = NDArray[np.bool_]
 # Shares of the rows before the moment of prediction, newest ones, that a level may be read from.
 _WINDOWS = (0.5, 0.25, 0.12, 0.06)
 # Shares of the rows after which the rules are tried on what came next, and how much of it, relative to what was before.
-_ORIGINS = (0.4, 0.5, 0.6, 0.7, 0.8)
-_AHEAD = 0.25
+_ORIGINS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+_AHEAD = 0.35
 # A level read from few wins is drawn towards none (standard deviation of a normal prior on the shift).
 _SPREAD = 1.0
 _CLEARLY = 2.0
@@ -80,6 +80,11 @@ def forecast_drift(
     gain = by_rule[0] - by_rule[best]
     if best == 0 or gain.mean() * np.sqrt(len(gain)) <= _CLEARLY * gain.std():
         return Drift()
+    # Where the line did as well as the best level, within a standard error, it goes on better farther ahead.
+    line = rules.index(("trend", 1.0))
+    behind = by_rule[line] - by_rule[best]
+    if behind.mean() * np.sqrt(len(behind)) <= behind.std():
+        best = line
     rule, share = rules[best]
     block = max(1, int(_AHEAD / (1 + _AHEAD) * len(z)))
     ahead = float(moment[-1]) + wait + (float(moment[-1]) - float(moment[-block])) / 2

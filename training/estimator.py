@@ -27,7 +27,16 @@ from training.columns import Encoded, as_table, directions, row_hash
 from training.drift import Drift, forecast_drift
 from training.forest import Shape, dataset, grow, join
 from training.ladder import CLEARLY, USEFUL, log_loss, steady_blend, wins_clearly
-from training.logistic import LEARNED_ROWS, PENALTIES, curves_of, design, fit_coefficients, lay_basis, limits
+from training.logistic import (
+    LEARNED_ROWS,
+    PENALTIES,
+    choose_penalty,
+    curves_of,
+    design,
+    fit_coefficients,
+    lay_basis,
+    limits,
+)
 from training.row_reasons import strongest_columns
 from training.split import divide_by_circle, split_off_newest
 from training.tuning import Fold, Search, TreeSearch, Trial
@@ -340,8 +349,7 @@ class LeadScorer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
             by_fold = list(pool.map(lambda fold: self._logistic_path(fold, label), folds))
         won = label[np.concatenate([fold.held for fold in folds])]
         joined = [np.concatenate(parts) for parts in zip(*by_fold, strict=True)]
-        losses = [float(log_loss(won, margin).mean()) for margin in joined]
-        best = int(np.argmin(losses))
+        best = choose_penalty([float(log_loss(won, margin).sum()) for margin in joined])
         return PENALTIES[best], joined[best]
 
     def _logistic_path(self, fold: Fold, label: Labels) -> list[Floats]:
@@ -396,6 +404,11 @@ class LeadScorer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         if wins < _MIN_LATER_WINS or fit.sum() < 0.4 * len(label):
             return None
         return np.flatnonzero(fit), np.flatnonzero(rows)
+
+    def make_final(self, encoded: Encoded, label: Labels) -> AdditiveModel:
+        """The final fit alone, by what was chosen before: what remains of `fit` where nothing has to be chosen."""
+        base = float(logit(label.mean()))
+        return self._final(encoded, self.recipe_, label, np.arange(len(label)), base)
 
     def _final(self, encoded: Encoded, recipe: _Recipe, label: Labels, rows: Rows, base: float) -> AdditiveModel:
         """The chosen rung, learned from all the rows given."""
