@@ -28,6 +28,7 @@ from features.catalog import (
     used_views,
 )
 from features.detail_facts import prepare_details, select_details
+from features.event_facts import present_marks
 from features.facts import number_people, prepare_facts
 from features.kept_rows import KeptRows, Scope
 from features.people_as_of import Batch, batches, number_moments, select_batch
@@ -182,6 +183,8 @@ def _write_views(
 ) -> None:
     """Fill one Parquet file per view, sorted by customer and as-of, a batch of moments at a time."""
     schemas = {view: view_schema(view, features) for view, features in views.items()}
+    ((types,),) = connection.execute("SELECT count(DISTINCT type_code) FROM event_kinds").fetchall()
+    marks = present_marks(connection, settings)
     with ExitStack() as stack:
         advance = stack.enter_context((progress or SilentProgress()).task("features", total))
         writers = {
@@ -193,7 +196,8 @@ def _write_views(
                 asked = select_batch(connection, batch, scope)
                 if asked:
                     select_details(connection, settings)
-                    _count_events(connection, settings, [f for features in alike.values() for f in features], batch)
+                    bounds = EventBounds(batch.most_events, types, marks)
+                    _count_events(connection, settings, [f for features in alike.values() for f in features], bounds)
                 for view, features in alike.items():
                     parts = [kept.rows(view, scope, built_at, batch)]
                     if asked:
@@ -212,14 +216,11 @@ def _by_scope(views: Mapping[ViewName, tuple[Feature, ...]]) -> dict[Scope, dict
 
 
 def _count_events(
-    connection: duckdb.DuckDBPyConnection, settings: Settings, features: Sequence[Feature], batch: Batch
+    connection: duckdb.DuckDBPyConnection, settings: Settings, features: Sequence[Feature], bounds: EventBounds
 ) -> None:
     """Create `event_rows`: one row per moment to be counted, with whatever counts events."""
     counting = [feature for feature in features if feature.view not in QUERIES]
-    ((types,),) = connection.execute("SELECT count(DISTINCT type_code) FROM event_kinds").fetchall()
-    rows = (
-        event_rows_sql(settings, counting, EventBounds(batch.most_events, types)) if counting else "FROM batch_moments"
-    )
+    rows = event_rows_sql(settings, counting, bounds) if counting else "FROM batch_moments"
     connection.execute(f"CREATE OR REPLACE TEMP TABLE event_rows AS {rows}")
 
 

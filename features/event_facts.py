@@ -35,6 +35,16 @@ def flag_sql(settings: Settings, *names: str) -> str:
     return "(" + (" OR ".join(asked) or "false") + ")"
 
 
+def present_marks(connection: duckdb.DuckDBPyConnection, settings: Settings) -> frozenset[str]:
+    """The marks that any event of `event_facts` has: of the others nothing need be counted."""
+    columns = mark_columns(settings)
+    (found,) = connection.execute(
+        f"SELECT {', '.join(f'coalesce(bit_or({column}), 0)' for column in columns)} FROM event_facts"
+    ).fetchall()
+    numbers = enumerate((*_HABITS, *settings.features.signals))
+    return frozenset(name for number, name in numbers if found[number // _BITS] & (1 << number % _BITS))
+
+
 def mark_columns(settings: Settings) -> tuple[str, ...]:
     """The columns that hold the marks."""
     count = len(_HABITS) + len(settings.features.signals)

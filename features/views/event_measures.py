@@ -26,10 +26,11 @@ EVENT_MEASURES = frozenset(
 
 @dataclass(frozen=True)
 class EventBounds:
-    """How large the counted numbers can get: events at one moment, and types of events in all."""
+    """How many events one moment can have, how many types of events there are, and which marks any event has."""
 
     events: int
     types: int
+    marks: frozenset[str]
 
 
 def event_rows_sql(settings: Settings, features: Sequence[Feature], bounds: EventBounds) -> str:
@@ -67,6 +68,7 @@ class _Plan:
 
     def __init__(self, settings: Settings, features: Sequence[Feature], bounds: EventBounds) -> None:
         self._settings = settings
+        self._marks = bounds.marks
         asked = {days for feature in features for days in (feature.window_days, feature.against_days) if days}
         self._windows = sorted(asked) or [1]
         self._digit = max(bounds.events, 1).bit_length()
@@ -140,6 +142,8 @@ class _Plan:
 
     def _ask(self, aggregate: str, mark: str, *conditions: str) -> str:
         """The name of a number: an aggregate over the events with a mark that fulfil some conditions."""
+        if mark not in self._marks:
+            return "NULL::BIGINT"
         sql = f"{aggregate} FILTER ({' AND '.join((flag_sql(self._settings, mark), *conditions))})"
         return self._asked.setdefault(sql, f"number_{len(self._asked)}")
 
