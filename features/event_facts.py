@@ -150,7 +150,9 @@ SELECT e.customer, e.known, e.until, e.occurred, k.type_code, {", ".join(marks)}
        -- The page without host and parameters, as a number: kinds of pages are only counted.
        CASE WHEN e.url IS NOT NULL THEN hash(lower(rtrim(
            regexp_replace(split_part(split_part(e.url, '#', 1), '?', 1), '^[a-z]+://[^/]*', ''), '/'))) END AS topic
-FROM countable_events e JOIN event_kinds k USING (type, channel){_campaigns_sql(settings)}"""
+FROM countable_events e JOIN event_kinds k USING (type, channel){_campaigns_sql(settings)}
+ORDER BY e.customer
+"""
 
 
 def _detail_conditions(settings: Settings) -> dict[str, str]:
