@@ -30,6 +30,7 @@ from training.ladder import CLEARLY, USEFUL, log_loss, steady_blend, wins_clearl
 from training.logistic import (
     LEARNED_ROWS,
     PENALTIES,
+    TRIED_ROWS,
     choose_penalty,
     curves_of,
     design,
@@ -355,8 +356,8 @@ class LeadScorer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
     def _logistic_path(self, fold: Fold, label: Labels) -> list[Floats]:
         """Held-out log-odds for each penalty."""
         basis = lay_basis(fold.fit_matrix, self.columns_)
-        laid, held = design(fold.fit_matrix[:LEARNED_ROWS], basis), design(fold.held_matrix, basis)
-        won = label[fold.fit][:LEARNED_ROWS]
+        laid, held = design(fold.fit_matrix[:TRIED_ROWS], basis), design(fold.held_matrix, basis)
+        won = label[fold.fit][:TRIED_ROWS]
         low, high = limits(basis, self._monotone)
         found = np.append(np.zeros(laid.shape[1]), logit(label[fold.fit].mean()))
         margins = []

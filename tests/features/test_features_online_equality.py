@@ -106,10 +106,10 @@ def heat(world, customer, at):
     return sum(round(0.5 ** ((at - event["occurred_at"]) / timedelta(days=7)) * 10**9) for event in active) / 10**9
 
 
-def test_online_history_and_plain_python_agree(simulated, expected, online_server, feature_settings, publish_tables):
+def test_online_history_and_plain_python_agree(simulated, expected, online_server, wide_settings, publish_tables):
     world, at = simulated
     workspace = publish_tables(data_until=at, **dict(world))
-    settings = feature_settings.model_copy(update={"online_store": online_server.settings})
+    settings = wide_settings.model_copy(update={"online_store": online_server.settings})
     people = list(expected)
     moments = pa.table({"customer_id": people, "as_of": pa.array([at] * PEOPLE, MOMENT)})
     build_features(settings, workspace, moments)

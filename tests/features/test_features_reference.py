@@ -13,7 +13,11 @@ from features.build import build_features
 
 TOKYO = ZoneInfo("Asia/Tokyo")
 PASSIVE = {"email_delivered", "task", "support_solved"}
-ANSWERS = {"email": ("email_open", "email_click"), "sales": ("call", "meeting"), "event": ("webinar_attended",)}
+ANSWERS = {
+    "email": ("email_open", "email_click"),
+    "sales": ("call", "meeting"),
+    "event": ("webinar_attended", "trade_fair", "store_visit"),
+}
 SENT = {"email_delivered": "email", "task": "sales"}
 BANDS = {5: "early_morning", 9: "morning", 12: "midday", 14: "afternoon", 18: "evening", 22: "night"}
 
@@ -153,7 +157,11 @@ def gaps(events):
 
 
 def told(event, name):
-    return json.loads(event["properties"])[name] if event["properties"] else None
+    return json.loads(event["properties"]).get(name) if event["properties"] else None
+
+
+def is_online(store):
+    return any(word in (store or "").casefold() for word in ("online", "オンライン", "通販"))
 
 
 def days_since(moments, at):
@@ -165,7 +173,7 @@ def purchases(events, at):
     between = gaps(kept)
     usual = statistics.mean(between) if between else None
     lately = [e for e in kept if e["occurred_at"] >= at - timedelta(days=50)]
-    online = [e for e in kept if e["channel"] == "web" or told(e, "store") == "Online shop"]
+    online = [e for e in kept if e["channel"] in {"web", "online", "app"} or is_online(told(e, "store"))]
     return {
         "purchases_before": len(kept),
         "purchase_amount_50d": sum(abs(e["amount"]) for e in lately) + 0.0,

@@ -68,7 +68,7 @@ def write_config(folder: Path, home: Path, **more: Any) -> Path:
         **yaml.safe_load((ROOT / "conf" / "demo.yaml").read_text(encoding="utf-8")),
         "home": str(home),
         # Few trees: what is tested here does not depend on how good the model is.
-        "models": {"lead": {"estimator": {"max_rounds": 60, "early_stopping_rounds": 5}}},
+        "models": {"lead": {"estimator": {"max_rounds": 60, "early_stopping_rounds": 5, "trials": 1}}},
         "segments": {"best": {"model": "lead", "top_share": 1, "marketing": "ignore", "recipient": "own"}},
         **more,
     }

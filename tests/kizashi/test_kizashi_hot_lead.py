@@ -147,7 +147,7 @@ def write_config(folder: Path, crm: Receiver, chat: Receiver) -> Path:
     content = {
         **yaml.safe_load((ROOT / "conf" / "demo.yaml").read_text(encoding="utf-8")),
         "home": str(folder / "home"),
-        "models": {"lead": {}},
+        "models": {"lead": {"estimator": {"trials": 1}}},
         "segments": {},
         "hot": {"enter": 0.09, "leave": 0.07},
         "activation": {"channels": channels},
@@ -166,9 +166,9 @@ def warm_leads(company: Company, count: int) -> list[Lead]:
 
 
 def add_new_interest(exports: Path, lead: Lead, since: datetime) -> None:
-    """An afternoon of interest, appended to the exports in the systems' own formats: all of it after `since`."""
+    """A day of interest, appended to the exports in the systems' own formats: all of it after `since`."""
     visits, activities, uses = [], [], []
-    for hour in (since + timedelta(hours=number) for number in range(6)):
+    for hour in (since + timedelta(hours=number) for number in range(10)):
         for number, page in enumerate(("pricing/enterprise", "case-studies/it", "pricing")):
             seen = utc(hour + timedelta(minutes=5 + 3 * number))
             url = f"https://www.kumono.example/{page}"
@@ -311,7 +311,7 @@ def test_whoever_turns_hot_on_the_night_of_a_new_champion_is_not_lost(story: Sto
     for lead in leads:
         add_new_interest(company.home / "exports", lead, since)
     content = yaml.safe_load(company.config.read_text(encoding="utf-8"))
-    content["models"] = {"lead": {"retrain_after_days": 1}}
+    content["models"] = {"lead": {"retrain_after_days": 1, "estimator": {"trials": 1}}}
     company.config.write_text(yaml.safe_dump(content), encoding="utf-8")
     champion = company.kizashi("run")["models"]["lead"]
     assert (champion["promotion"], champion["version"]) == ("promoted", "2")

@@ -161,11 +161,11 @@ def test_an_answer_that_differs_is_logged_once(own_served: Any, serve: Serve) ->
 
 def test_a_newly_promoted_champion_is_taken_over(own_served: Any, serve: Serve) -> None:
     client = serve(own_served)
-    client_registry = Registry(own_served.settings, own_served.workspace).client
+    registry = Registry(own_served.settings, own_served.workspace)
     name, path = registered_name("lead"), f"/v1/score/lead/kizashi/{own_served.scores[0]['customer_id']}"
-    version = client_registry.get_model_version(name, "1")
-    again = client_registry.create_model_version(name, version.source, version.run_id)
-    client_registry.set_registered_model_alias(name, CHAMPION, again.version)
+    version = registry.client.get_model_version(name, "1")
+    again = registry.client.create_model_version(name, version.source, version.run_id)
+    registry.crown("lead", str(again.version))
     assert client.get(path).json()["model_version"] == "1"
     client.runtime.champions.refresh()
     answer = client.get(path).json()
