@@ -2,8 +2,11 @@
 
 import math
 
+import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from customers.cleansing.name import comparable_name
 from customers.identity import Link, NameFact, intervals_of, resolve_identities
@@ -165,11 +168,16 @@ def test_whom_no_decision_divides_is_what_links_alone_make_of_them(world):
     known_at, _, names, rulings = world
     intervals, _, links = told(*world)
     alone = intervals_of(known_at, resolve_identities(known_at, links, names).merges)
+    # Who is cut off from a name that contradicted may be joined by others: with names, whatever is linked plays a part.
+    ends = [(link.left, link.right) for link in links]
+    shape = (len(known_at), len(known_at))
+    linked = connected_components(coo_array((np.ones(len(ends)), tuple(zip(*ends, strict=True)) or ((), ())), shape))[1]
     for time in range(33):
         owned = owners(intervals, time)
         troubles = [r for r in rulings if (r.ended if r.same else r.time) < time]
         for group in partition(owners(alone, time)):
-            if not any({r.left, r.right} <= group for r in troubles):
+            near = set(np.flatnonzero(linked == linked[min(group)]).tolist()) if names else group
+            if not any({r.left, r.right} <= near for r in troubles):
                 assert len({owned[node] for node in group}) == 1
 
 
