@@ -30,6 +30,7 @@ _LOCKED_FOLDERS = (
     "customers",
     "features",
     "feast",
+    "training_sets",
     "forgetting",
     "matching",
     "mlflow",
@@ -230,6 +231,14 @@ class Workspace:
         for old in self.path(stage).iterdir():
             if old.is_dir() and old.name != in_force:
                 shutil.rmtree(old, ignore_errors=True)
+
+    def remove_stage(self, stage: str) -> None:
+        """Remove a stage with all that it holds; where this is killed, the next command removes the rest."""
+        folder = self.path(stage)
+        if folder.exists():
+            aside = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+            folder.rename(aside)
+            shutil.rmtree(aside, ignore_errors=True)
 
     def manifest(self, stage: str) -> dict[str, Any] | None:
         """What was stored with the generation in force, or None when there is none."""

@@ -2,7 +2,7 @@
 
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 
@@ -26,11 +26,10 @@ class ConnectionPool:
             connection = self._idle.pop()
         except IndexError:
             connection = self._connect()
-        try:
+        with ExitStack() as failing:
+            failing.callback(connection.close)
             yield connection
-        except BaseException:
-            connection.close()
-            raise
+            failing.pop_all()
         self._idle.append(connection)
 
 

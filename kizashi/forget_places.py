@@ -33,16 +33,18 @@ from core.storage import Workspace, write_atomically
 from customers.decisions import count_decisions, forget_decisions
 from customers.erasure import count_in_tables, erase_from_tables
 from features.erasure import count_in_features, erase_from_features, erase_online
+from features.saved_datasets import FOLDER as DATASETS
+from features.saved_datasets import list_with_feast
 from kizashi.export import write_excel
 from kizashi.review_file import spreadsheet_form, unguard_text
 from scoring.answers import forget_answers
 
-# Lists of people that each model, and each segment, publishes.
-_LISTS = ("scores", "segments")
+# Lists of people that each model, and each segment, publishes, and what models learned from.
+_LISTS = ("scores", "segments", DATASETS)
 # What commands and services keep there is handled, or holds nothing about people; the rest is what users put there.
 _OWN_FOLDERS = frozenset(
     {"cache", "customers", "features", "feast", "matching", "mlflow", "runs", "scores", "segments", "champions",
-     "models", "suppression", "receipts", "forgetting", "tmp"}
+     "models", DATASETS, "suppression", "receipts", "forgetting", "tmp"}
 )  # fmt: skip
 # Scores and segments name one person a row, lists for review two.
 _ID_COLUMNS = ("customer_id", "left_customer_id", "right_customer_id")
@@ -86,6 +88,7 @@ def erase_everywhere(settings: Settings, workspace: Workspace, person: Forgotten
                 })  # fmt: skip
         finally:
             connection.close()
+        list_with_feast(settings, workspace)
         erase_from_tables(settings, workspace, person)
         erase_from_features(settings, workspace, person)
         for path, rows in _exported(settings, workspace, person):

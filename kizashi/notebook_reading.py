@@ -27,6 +27,7 @@ from scoring.explain import Explanation, explain_customer
 from scoring.registry import CHAMPION, Registered, Registry
 from scoring.replay import Replayed
 from scoring.score_change import ScoreChange
+from training.saved_sets import kept_training_set
 from training.training_set import TrainingSet, load_training_set
 
 
@@ -95,9 +96,21 @@ class ReadableWorkspace:
         """
         return run_query(self.workspace, self.settings.models.names, query, given)
 
-    def training_set(self, model: str) -> TrainingSet:
-        """The rows that the model learns from and is judged on: `.X`, `.y`, `.spine`, `.split()`."""
+    def training_set(self, model: str, version: str | int | None = None) -> TrainingSet:
+        """The rows that the model learns from and is judged on: `.X`, `.y`, `.spine`, `.split()`.
+
+        Args:
+            model: for example `lead`.
+            version: those that a registered version (a number, or an alias such as `champion`) was made of, as they
+                were kept then; None: those of the features in force.
+
+        Raises:
+            NotFoundError: the version's rows were not kept; those of the champion, the one before and the challenger
+                are.
+        """
         name = configured_model(self.settings, model)
+        if version is not None:
+            return kept_training_set(self.settings, self.workspace, name, str(version))
         key = (name, self.workspace.current("features").name)
         if key not in self._training_sets:
             self._training_sets = {key: load_training_set(self.settings, self.workspace, name)}

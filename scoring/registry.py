@@ -29,6 +29,8 @@ from scoring.bundle import ModelBundle
 CHAMPION = "champion"
 CHALLENGER = "challenger"
 CONTENT_TAG = "kizashi.content"
+# On a run: the fingerprint of the rows that it learned from.
+DATA_TAG = "data"
 # What the promotion gate said of a version: "passed", or why not. Champions of releases before the gate wrote it down
 # carry the content tag alone, which nobody but this project sets.
 GATE_TAG = "kizashi.gate"
@@ -106,10 +108,15 @@ class Registry:
 
     def find(self, model: ModelName, alias: str) -> Registered | None:
         """The version that an alias points to, or None."""
+        version = self.version_of(model, alias)
+        return None if version is None else self.load(model, version)
+
+    def version_of(self, model: ModelName, alias: str) -> str | None:
+        """The number of the version that an alias points to, or None."""
         with quiet_mlflow():
             named = self.client.search_registered_models(filter_string=f"name = '{registered_name(model)}'")
-            version = named[0].aliases.get(alias) if named else None
-        return None if version is None else self.load(model, str(version))
+        version = named[0].aliases.get(alias) if named else None
+        return None if version is None else str(version)
 
     def named(self, model: ModelName, version: str) -> Registered:
         """The version of an alias (`champion`, `challenger`) or number.
@@ -117,12 +124,26 @@ class Registry:
         Raises:
             NotFoundError: there is no such version.
         """
-        found = self.find(model, version)
+        return self.load(model, self._number(model, version))
+
+    def learned_from(self, model: ModelName, version: str) -> str | None:
+        """The fingerprint of the training set of a version, by alias or number; None of one registered by hand.
+
+        Raises:
+            NotFoundError: there is no such version.
+        """
+        with quiet_mlflow():
+            found = self.client.get_model_version(registered_name(model), self._number(model, version))
+            told = self.client.get_run(found.run_id).data.tags if found.run_id else {}
+        return told.get(DATA_TAG)
+
+    def _number(self, model: ModelName, version: str) -> str:
+        found = self.version_of(model, version)
         if found is None and version.isdecimal():
             with quiet_mlflow():
                 known = self.client.search_model_versions(f"name = '{registered_name(model)}'")
             if version in {str(listed.version) for listed in known}:
-                found = self.load(model, version)
+                found = version
         if found is None:
             raise NotFoundError(
                 f"the {model} model has no version {version!r}",

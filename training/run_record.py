@@ -14,6 +14,7 @@ from core.settings import Settings
 from core.storage import Workspace
 from features.catalog import ServiceSchema, service_of, service_schema
 from scoring.bundle import ModelBundle
+from scoring.registry import DATA_TAG
 from training.backtest import Backtest
 from training.canvas import as_png
 from training.comparison import Comparison
@@ -99,7 +100,7 @@ def _tags(workspace: Workspace, model: ModelName, result: TrainingResult, schema
         "verdict": result.verdict,
         "promotion": result.promotion,
         "why": result.why[:_LONGEST],
-        "data": result.data,
+        DATA_TAG: result.data,
         "features": schema.fingerprint,
         "service": schema.service,
         "leaks": ", ".join(result.leaks),

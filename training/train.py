@@ -28,6 +28,7 @@ from training.leakage import LeakReport, find_leaks
 from training.recording import record_run, record_stop
 from training.result import TrainingResult, measured, without_model
 from training.run_record import run_record, stop_record
+from training.saved_sets import keep_training_set
 from training.split import TimeSplit, gap_of, split_off_newest
 from training.training_set import TrainingSet, load_training_set
 
@@ -116,6 +117,9 @@ def _train(
     advance()
     record = run_record(settings, workspace, model, result, test, past, leaks, bundle, data)
     alias = {"promoted": CHAMPION, "kept": CHALLENGER, "refused": None}[judgement.promotion]
+    if alias is not None:
+        # Before there is a version that names it.
+        keep_training_set(settings, workspace, model, data)
     version = record_run(registry, model, record, bundle, alias, clock=clock)
     advance()
     return replace(result, version=version or "-")

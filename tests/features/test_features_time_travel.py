@@ -23,6 +23,10 @@ def split(world, at):
     past = {
         table: [row for row in world[table] if all(row[time] < at for time in times)] for table, times in TIMES.items()
     }
+    past["events"] = [
+        row if not row["is_bot"] or row["bot_since"] < at else {**row, "is_bot": False, "bot_since": None}
+        for row in past["events"]
+    ]
     past["identities"] = [
         {**link, "ended_at": ended if (ended := link.get("ended_at")) and ended < at else None}
         for link in world["identities"]
@@ -69,8 +73,15 @@ def twist(world, at, seed):
                 rows.append(again)
             rows.append(row)
         twisted[table] = rows
+    for event in twisted["events"]:
+        # Who is found out later, and who was but is not any more: until then both pass for people.
+        if (not event["is_bot"] or event["bot_since"] >= at) and rng.random() < 0.4:
+            found_out = at + timedelta(hours=rng.choice([0, 7]))
+            event |= rng.choice([{"is_bot": True, "bot_since": found_out}, {"is_bot": False, "bot_since": None}])
     links = []
     for link in twisted["identities"]:
+        if link["linked_at"] >= at and rng.random() < 0.3:
+            continue
         links.append(link)
         if not link.get("ended_at") and link["linked_at"] < at and rng.random() < 0.5:
             merged_at = at + timedelta(hours=rng.choice([0, 3]))

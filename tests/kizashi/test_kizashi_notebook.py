@@ -173,6 +173,7 @@ def test_the_training_set_is_what_the_model_was_trained_on(ws: OpenWorkspace) ->
     assert len(data.X) == len(data.y) == len(data.spine) == recorded["rows"]
     assert list(data.X.columns) == list(data.catalog()["name"])
     assert set(data.X.dtypes.astype(str)) == {"int64", "float64", "category"}
+    assert ws.training_set("lead", version="champion").fingerprint == recorded["data"]
     data.X.iloc[:, -1] = None
     assert ws.training_set("lead").fingerprint == recorded["data"], "what one reader changes is another's"
 

@@ -175,6 +175,7 @@ def test_nothing_is_left_of_the_person_and_no_export_brings_them_back(
         "best.parquet",
         "review.csv",
         "review.xlsx",
+        "training_sets",
         "delta.csv",
     } | ({"database"} if database_url else {"app.db"})
     others = len(ran.workspace.read_table("customers"))
