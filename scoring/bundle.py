@@ -17,14 +17,16 @@ from scoring.additive import AdditiveModel
 from scoring.calibration import Calibrator
 from scoring.curves import Curves
 from scoring.encoding import FeatureColumn, Matrix, encode
+from scoring.experience import Experience
 from scoring.grades import Support, engagement_of, fit_of, grade_of, score_of
+from scoring.reasons import Language, ReasonWriter
 from scoring.trees import Trees
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Floats = NDArray[np.float64]
-FORMAT = 2
+FORMAT = 3
 _TREES = "trees.txt"
 _MODEL = "model.json"
 
@@ -57,6 +59,7 @@ class ModelBundle:
         grades: lowest score of each grade.
         reference: distributions for score, fit and engagement.
         support: held-out people, for the evidence.
+        experience: how it went with the people it was developed on, for the reasons.
         base_rate: share of positive outcomes among the rows it was developed on.
         horizon_days: how far ahead the probability looks.
         trained_until: newest as-of moment that it was developed on, ISO 8601.
@@ -71,6 +74,7 @@ class ModelBundle:
     grades: GradeSettings
     reference: Reference
     support: Support
+    experience: Experience
     base_rate: float
     horizon_days: int
     trained_until: str
@@ -174,6 +178,10 @@ class ModelBundle:
         fit, engagement = split_by_kind(contributions, features)
         return fit_of(self.reference.fit, fit), engagement_of(self.reference.engagement, engagement)
 
+    def reason_writer(self, features: tuple[Feature, ...], language: Language) -> ReasonWriter:
+        """Says why, with how it went with the people that the model was developed on."""
+        return ReasonWriter(features, language, self.model, self.experience)
+
     @property
     def _forest(self) -> str:
         return self.additive.trees.text if self.additive.trees is not None else ""
@@ -192,6 +200,7 @@ class ModelBundle:
             "grades": self.grades.model_dump(),
             "reference": {name: list(values) for name, values in asdict(self.reference).items()},
             "support": {"log_odds": list(self.support.log_odds), "people": self.support.people},
+            "experience": self.experience.as_lists(),
             "base_rate": self.base_rate,
             "horizon_days": self.horizon_days,
             "trained_until": self.trained_until,
@@ -224,6 +233,7 @@ def _from_description(raw: dict[str, Any], trees: Trees | None) -> ModelBundle:
         grades=GradeSettings(**raw["grades"]),
         reference=Reference(**{name: tuple(values) for name, values in raw["reference"].items()}),
         support=Support(tuple(raw["support"]["log_odds"]), raw["support"]["people"]),
+        experience=Experience.from_lists(raw["experience"]),
         base_rate=raw["base_rate"],
         horizon_days=raw["horizon_days"],
         trained_until=raw["trained_until"],

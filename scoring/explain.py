@@ -14,7 +14,7 @@ from core.settings import Settings
 from core.storage import Workspace
 from features.catalog import service_of, service_schema
 from scoring.lineage import merged_into
-from scoring.reasons import Language, ReasonWriter
+from scoring.reasons import Language
 from scoring.registry import Registry
 from scoring.score import FEATURES_FILE, SCORES_FILE
 
@@ -92,10 +92,10 @@ def explain_customer(
     rows = pq.read_table(folder / FEATURES_FILE, filters=[("customer_id", "==", answer["customer_id"])])
     matrix = bundle.encode(rows)
     contributions = bundle.contributions(matrix)
-    writer = ReasonWriter(schema.features, lang, model)
+    writer = bundle.reason_writer(schema.features, lang)
     effects = writer.by_subject(contributions)[0]
     strongest = np.argsort(-np.round(np.abs(effects), 6), kind="stable")
-    reasons = writer.strongest(contributions[0], effects, rows.slice(0, 1).to_pylist()[0])
+    reasons = writer.strongest(contributions[0], effects, rows.slice(0, 1).to_pylist()[0], matrix[0])
     base = float(contributions[0, -1])
     return Explanation(
         customer_id=today,

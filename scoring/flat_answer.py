@@ -11,7 +11,7 @@ from core.database import Answer
 from core.settings import Settings
 from features.catalog import Feature
 from scoring.answers import Scored, StoredScore, unpack
-from scoring.reasons import REASONS, Language, ReasonWriter
+from scoring.reasons import REASONS, Language
 from scoring.registry import Registered
 from scoring.replay import logged_values
 from scoring.score import score_rows
@@ -96,10 +96,10 @@ def stale_answer(
         return answer
     contributions = unpack(stored.contributions)
     fit, engagement = champion.bundle.fit_and_engagement(contributions[np.newaxis, :], features)
-    writer = ReasonWriter(features, language, stored.model)
+    writer = champion.bundle.reason_writer(features, language)
     effects = writer.by_subject(contributions[np.newaxis, :])[0]
     values = logged_values(stored, champion)
-    spoken = [reason.text for reason in writer.strongest(contributions, effects, values)]
+    spoken = [reason.text for reason in writer.strongest(contributions, effects, values, unpack(stored.features))]
     answer |= {f"reason_{n}": text for n, text in enumerate(spoken, start=1)}
     return answer | {"fit": str(fit[0]), "engagement": int(engagement[0])}
 

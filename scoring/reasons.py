@@ -9,7 +9,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from core.source_settings import Label
 from features.catalog import Feature
+from scoring.experience import Alike, Experience
 
 Floats = NDArray[np.float64]
 Language = Literal["ja", "en"]
@@ -53,6 +55,15 @@ _SPOKEN = {
     "granted": "あり",
     "refused": "なし",
 }
+# What became of people, by what the model predicts.
+_OUTCOMES = {
+    "lead": Label(ja="受注", en="were won"),
+    "churn": Label(ja="離脱", en="left"),
+    "revival": Label(ja="商談再開", en="came back"),
+    "lookalike": Label(ja="受注", en="were won"),
+}
+# Before anything was learned.
+NO_EXPERIENCE = Experience(Alike(0, 0), ())
 _PARTICLES = {"への": "に", "での": "で", "との": "と", "の": "を"}
 
 
@@ -78,6 +89,7 @@ class ReasonWriter:
         features: what the columns of the contributions are, in order.
         language: of names and sentences.
         model: whose contributions they are; it decides whether doing something or silence is the better witness.
+        experience: how it went with people of the past who were alike; without it nothing is said of that.
 
     Attributes:
         features: the same, as a tuple.
@@ -85,8 +97,17 @@ class ReasonWriter:
             said are one group at the end, of which no reason is ever made.
     """
 
-    def __init__(self, features: Sequence[Feature], language: Language, model: str = "lead") -> None:
+    def __init__(
+        self,
+        features: Sequence[Feature],
+        language: Language,
+        model: str = "lead",
+        experience: Experience = NO_EXPERIENCE,
+    ) -> None:
         self.features = tuple(features)
+        self._model = model
+        self._columns = {feature.name: place for place, feature in enumerate(self.features)}
+        self._experience = experience
         self._language = language
         self._silence_raises = model == "churn"
         spoken = tuple(dict.fromkeys(feature.subject for feature in self.features if feature.spoken))
@@ -115,7 +136,7 @@ class ReasonWriter:
         return label.ja if self._language == "ja" else label.en
 
     def strongest(
-        self, contributions: Floats, effects: Floats, values: Mapping[str, Any], limit: int = REASONS
+        self, contributions: Floats, effects: Floats, values: Mapping[str, Any], row: Floats, limit: int = REASONS
     ) -> tuple[Reason, ...]:
         """The reasons that move one person's score most: first what speaks for the person, then what speaks against.
 
@@ -123,6 +144,7 @@ class ReasonWriter:
             contributions: of one row, shape (columns + 1,), in calibrated log-odds.
             effects: the same by subject, shape (subjects,).
             values: the row itself by feature name; None or NaN where nothing is known.
+            row: the same as the model reads it, shape (columns,).
             limit: how many reasons at most.
         """
         # Sorting by rounded size keeps the order when two machines differ in the last bit.
@@ -130,34 +152,45 @@ class ReasonWriter:
         order = [group for group in np.argsort(-sizes, kind="stable") if self.subjects[group] != HIDDEN][:limit]
         kept = [int(group) for group in order if sizes[group] >= _NEGLIGIBLE]
         kept.sort(key=lambda group: effects[group] < 0)
+        said = (self._sentence(group, effects, contributions, values, row) for group in kept)
         return tuple(
-            Reason(self.subjects[group], float(effects[group]), self._sentence(group, effects, contributions, values))
-            for group in kept
+            Reason(self.subjects[group], float(effects[group]), text) for group, text in zip(kept, said, strict=True)
         )
 
-    def _sentence(self, group: int, effects: Floats, contributions: Floats, values: Mapping[str, Any]) -> str:
+    def _sentence(
+        self, group: int, effects: Floats, contributions: Floats, values: Mapping[str, Any], row: Floats
+    ) -> str:
         """Counted evidence first, then the member that pulls hardest the group's way; else that nothing is known."""
         direction = 1.0 if effects[group] > 0 else -1.0
         members = sorted(self._members[group], key=lambda n: (-round(direction * float(contributions[n]), 6), n))
         features = [self.features[n] for n in members]
-        arrow = _UP if direction > 0 else _DOWN
         telling = _telling_count(features, values, tell_deeds=(direction > 0) is not self._silence_raises)
-        if telling is not None:
-            return f"{arrow} {phrase(telling, values[telling.name], self._language)}{self._last_seen(features, values)}"
-        for feature in features:
-            spoken = phrase(feature, values.get(feature.name), self._language)
-            if spoken is not None:
-                return f"{arrow} {spoken}"
-        return f"{arrow} {_nothing_known(features[0], self._language)}"
+        seen = self._last_seen(features, values) if telling is not None else ""
+        if telling is None:
+            telling = next((one for one in features if phrase(one, values.get(one.name), self._language)), features[0])
+        said = phrase(telling, values.get(telling.name), self._language) or _nothing_known(telling, self._language)
+        remarks = [remark for remark in (seen, self._how_it_went(telling, row, raises=direction > 0)) if remark]
+        return f"{_UP if direction > 0 else _DOWN} {said}{_in_brackets(remarks, self._language)}"
+
+    def _how_it_went(self, feature: Feature, row: Floats, *, raises: bool) -> str:
+        """How many of the people who were alike in this came to the outcome; empty where that proves nothing."""
+        column = self._columns[feature.name]
+        alike = self._experience.supporting(column, float(row[column]), raises=raises)
+        if alike is None:
+            return ""
+        outcome = _OUTCOMES[self._model]
+        if self._language == "ja":
+            return f"同様の{alike.people:,}人中{alike.won:,}人が{outcome.ja}"
+        return f"{alike.won:,} of {alike.people:,} such people {outcome.en}"
 
     def _last_seen(self, features: Sequence[Feature], values: Mapping[str, Any]) -> str:
-        """When the group's action was last seen, in brackets; empty where that is not known."""
+        """When the group's action was last seen; empty where that is not known."""
         for feature in features:
             if feature.measure == "days_since" and _known(values.get(feature.name)):
                 days = math.floor(float(values[feature.name]))
                 if self._language == "ja":
-                    return f"（最後は{days}日前）" if days else "（最後は24時間以内）"
-                return f" (last {days} {'day' if days == 1 else 'days'} ago)" if days else " (last within 24 hours)"
+                    return f"最後は{days}日前" if days else "最後は24時間以内"
+                return f"last {days} {'day' if days == 1 else 'days'} ago" if days else "last within 24 hours"
         return ""
 
 
@@ -271,6 +304,12 @@ def _window(feature: Feature, language: Language) -> str:
 
 def _label(feature: Feature, language: Language) -> str:
     return feature.label.ja if language == "ja" else feature.label.en
+
+
+def _in_brackets(remarks: Sequence[str], language: Language) -> str:
+    if not remarks:
+        return ""
+    return f"（{'、'.join(remarks)}）" if language == "ja" else f" ({'; '.join(remarks)})"
 
 
 def _pair(label: str, value: str, language: Language) -> str:

@@ -13,7 +13,7 @@ from core.errors import ContractError
 from features.catalog import ServiceSchema
 from scoring.answers import unpack, unpack_words
 from scoring.grades import evidence_of
-from scoring.reasons import Language, ReasonWriter
+from scoring.reasons import Language
 from scoring.registry import Registered
 
 
@@ -89,9 +89,9 @@ def replay_answer(answer: Answer, version: Registered, schema: ServiceSchema, la
         differences.append("features")
     if not np.array_equal(contributions[0], unpack(answer.contributions)):
         differences.append("contributions")
-    writer = ReasonWriter(schema.features, language, answer.model)
+    writer = bundle.reason_writer(schema.features, language)
     effects = writer.by_subject(contributions)[0]
-    reasons = writer.strongest(contributions[0], effects, values)
+    reasons = writer.strongest(contributions[0], effects, values, matrix[0])
     return Replayed(
         customer_id=answer.customer_id,
         model=answer.model,

@@ -179,7 +179,7 @@ def score_rows(
         [int(now_score) - before.get(customer, int(now_score)) for customer, now_score in zip(ids, score, strict=True)],
         dtype=np.int64,
     )
-    reasons = reason_texts(rows, contributions, ReasonWriter(features, language, model))
+    reasons = reason_texts(rows, contributions, matrix, bundle.reason_writer(features, language))
     table = pa.table(
         {
             "customer_id": ids,
@@ -274,14 +274,14 @@ def trend_of(delta: int, comparable: bool) -> str:
     return "up" if delta > 0 else "down"
 
 
-def reason_texts(rows: pa.Table, contributions: Floats, writer: ReasonWriter) -> list[tuple[str, ...]]:
+def reason_texts(rows: pa.Table, contributions: Floats, matrix: Matrix, writer: ReasonWriter) -> list[tuple[str, ...]]:
     """Five sentences for each row; empty ones where there are fewer reasons."""
     effects = writer.by_subject(contributions)
     columns = {feature.name: rows[feature.name].to_pylist() for feature in writer.features}
     texts = []
     for n in range(rows.num_rows):
         values = {name: column[n] for name, column in columns.items()}
-        spoken = [reason.text for reason in writer.strongest(contributions[n], effects[n], values)]
+        spoken = [reason.text for reason in writer.strongest(contributions[n], effects[n], values, matrix[n])]
         texts.append(tuple(spoken + [""] * (REASONS - len(spoken))))
     return texts
 

@@ -13,6 +13,7 @@ from scoring.bundle import ModelBundle, Reference, split_by_kind
 from scoring.encoding import encode
 from scoring.grades import Support, freeze_reference
 from training.estimator import LeadScorer
+from training.experience import experience_of
 from training.spine import Spine, scoring_moments
 from training.split import TimeSplit, iso
 from training.training_set import TrainingSet
@@ -35,6 +36,9 @@ def bundle_of(
     step = max(1, math.ceil(len(matrix) / _REFERENCE_SAMPLE))
     contributions = scorer.calibrator_.contributions(scorer.model_.contributions(matrix[::step]))
     fit, engagement = split_by_kind(contributions, schema.features)
+    earlier = split.earlier.rows
+    learned = encode(data.features.filter(pa.array(earlier)), scorer.columns_)
+    person = np.unique(spine.person[earlier], return_inverse=True)[1]
     return ModelBundle(
         model=model,
         service=schema.service,
@@ -46,9 +50,10 @@ def bundle_of(
             freeze_reference(scorer.model_.margin(matrix)), freeze_reference(fit), freeze_reference(engagement)
         ),
         support=_support(scorer, spine, split),
-        base_rate=float(spine.label[split.earlier.rows].mean()),
+        experience=experience_of(learned, scorer.columns_, spine.label[earlier], person),
+        base_rate=float(spine.label[earlier].mean()),
         horizon_days=settings.models[model].label.horizon_days,
-        trained_until=iso(spine.as_of[split.earlier.rows].max()),
+        trained_until=iso(spine.as_of[earlier].max()),
         additive=scorer.model_,
     )
 

@@ -20,7 +20,10 @@ PENALTIES = (300.0, 100.0, 30.0, 10.0, 3.0)
 # standard deviation) keeps it sensible there, and is forgotten where there are many.
 _USUAL_PENALTY, _PENALTY_SPREAD = 10.0, 0.7
 _MAX_COEFFICIENTS = 300
-_STEPS = 30
+_STEPS = 60
+# A fit ends when a step gains less than this a row, and its curvature is worked out anew when a step gains more than
+# this share of the one before.
+_CONVERGED, _SLOW = 1e-6, 0.1
 # Rows that the coefficients are learned from: more of them change nothing that a score shows.
 LEARNED_ROWS = 40_000
 # And so many tell which penalty suits.
@@ -116,7 +119,8 @@ def limits(basis: Basis, monotone: Sequence[int]) -> tuple[Floats, Floats]:
 def fit_coefficients(laid: Floats, label: Labels, penalty: float, low: Floats, high: Floats, start: Floats) -> Floats:
     """Ridge logistic coefficients, the constant last, by Newton's method on those that are not held at a limit.
 
-    The problem is strictly convex; a step is halved until the loss falls.
+    The problem is strictly convex; a step is halved until the loss falls. The curvature is what costs, and changes
+    little once the loss does: it is worked out anew only where a step with the former one gains too little.
     """
     low, high = np.append(low, -np.inf), np.append(high, np.inf)
     weight = np.full(laid.shape[1] + 1, penalty)
@@ -128,23 +132,18 @@ def fit_coefficients(laid: Floats, label: Labels, penalty: float, low: Floats, h
         return float(np.sum(np.logaddexp(0.0, z) - label * z) + 0.5 * np.sum(weight * coefficients**2))
 
     now = loss(z, found)
+    free, factor, before, fresh = np.empty(0, np.int64), None, np.inf, False
     for _ in range(_STEPS):
         chance = expit(z)
         error = chance - label
         gradient = np.append(laid.T @ error, error.sum()) + weight * found
         held = ((found <= low) & (gradient > 0)) | ((found >= high) & (gradient < 0))
-        free = np.flatnonzero(~held)
-        curvature = chance * (1 - chance)
-        inner = free[free < laid.shape[1]]
-        part = laid if len(inner) == laid.shape[1] else laid[:, inner]
-        weighted = part * curvature[:, np.newaxis]
-        hessian = np.empty((len(free), len(free)))
-        hessian[:-1, :-1] = part.T @ weighted
-        hessian[-1, :-1] = hessian[:-1, -1] = weighted.sum(axis=0)
-        hessian[-1, -1] = curvature.sum()
-        hessian[np.diag_indices(len(free))] += weight[free] + 1e-9
+        moving = np.flatnonzero(~held)
+        fresh = factor is None or not np.array_equal(moving, free)
+        if factor is None or fresh:
+            free, factor = moving, cho_factor(_curvature(laid, chance * (1 - chance), moving, weight))
         step = np.zeros(len(found))
-        step[free] = cho_solve(cho_factor(hessian), gradient[free])
+        step[free] = cho_solve(factor, gradient[free])
         size = 1.0
         while size > 1e-4:
             tried = np.clip(found - size * step, low, high)
@@ -154,11 +153,30 @@ def fit_coefficients(laid: Floats, label: Labels, penalty: float, low: Floats, h
                 break
             size /= 2
         else:
-            break
+            if fresh:
+                break
+            factor = None
+            continue
         gained, found, z, now = now - then, tried, tried_z, then
-        if gained < 1e-6 * len(label):
+        if gained < _CONVERGED * len(label):
             break
+        if size < 1 or gained > _SLOW * before:
+            factor = None
+        before = gained
     return found
+
+
+def _curvature(laid: Floats, row_weight: Floats, free: NDArray[np.int64], weight: Floats) -> Floats:
+    """The second derivatives by the coefficients that may move, the constant among them as the last."""
+    inner = free[free < laid.shape[1]]
+    part = laid if len(inner) == laid.shape[1] else laid[:, inner]
+    weighted = part * row_weight[:, np.newaxis]
+    hessian = np.empty((len(free), len(free)))
+    hessian[:-1, :-1] = part.T @ weighted
+    hessian[-1, :-1] = hessian[:-1, -1] = weighted.sum(axis=0)
+    hessian[-1, -1] = row_weight.sum()
+    hessian[np.diag_indices(len(free))] += weight[free] + 1e-9
+    return hessian
 
 
 def curves_of(basis: Basis, coefficients: Floats, laid: Floats) -> tuple[float, Curves]:

@@ -17,11 +17,13 @@ from scoring.bundle import ModelBundle, Reference
 from scoring.calibration import Calibrator
 from scoring.curves import Curve, Curves
 from scoring.encoding import FeatureColumn, encode
+from scoring.experience import Alike, ColumnExperience, Experience
 from scoring.grades import Support
 from scoring.trees import Trees
 
 COLUMNS = (FeatureColumn("visits"), FeatureColumn("industry", ("a", "b")))
 CURVES = Curves(2, (Curve(0, (0.0, 4.0), (-0.5, 0.5), 0.1), Curve(1, (0.0, 1.0), (0.2, -0.2), 0.0)))
+EXPERIENCE = Experience(Alike(200, 30), (ColumnExperience((0.0, 4.0), (150, 50, 0), (10, 20, 0)),) * 2)
 SCHEMA = ServiceSchema("lead_v1", (), "f1")
 
 
@@ -34,7 +36,7 @@ def bundle() -> ModelBundle:
     grown = lightgbm.train({"objective": "binary", "num_leaves": 4, "verbose": -1, "num_threads": 1}, data, 15)
     return ModelBundle(
         "lead", "lead_v1", "f1", COLUMNS, Calibrator(0.9, -0.2), GradeSettings(),
-        Reference((-3.0, -2.0, -1.0), (0.0, 1.0), (0.0, 1.0)), Support((-3.0, -1.0), 200), 0.1, 90,
+        Reference((-3.0, -2.0, -1.0), (0.0, 1.0), (0.0, 1.0)), Support((-3.0, -1.0), 200), EXPERIENCE, 0.1, 90,
         "2026-01-01T00:00:00+00:00", AdditiveModel(2, 0.1, CURVES, Trees(grown.model_to_string())),
     )  # fmt: skip
 

@@ -8,7 +8,8 @@ import pytest
 
 from core.source_settings import Label
 from features.catalog import Feature
-from scoring.reasons import ReasonWriter, phrase
+from scoring.experience import Alike, ColumnExperience, Experience
+from scoring.reasons import NO_EXPERIENCE, ReasonWriter, phrase
 
 TIMES = Label(ja="回", en="times")
 DAYS = Label(ja="日", en="days")
@@ -91,11 +92,19 @@ def test_what_is_not_known_is_not_spoken(given: Any) -> None:
     assert [phrase(feature, given, "ja") for feature in FEATURES] == [None] * 4
 
 
-def reasons(contributions: list[float], values: dict[str, Any], language: str = "ja") -> list[str]:
-    writer = ReasonWriter(FEATURES, language)  # type: ignore[arg-type]  # parametrised
-    row = np.array([*contributions, -3.0])
-    effects = writer.by_subject(row[np.newaxis, :])[0]
-    return [reason.text for reason in writer.strongest(row, effects, values)]
+def reasons(
+    contributions: list[float],
+    values: dict[str, Any],
+    language: str = "ja",
+    experience: Experience = NO_EXPERIENCE,
+    model: str = "lead",
+) -> list[str]:
+    writer = ReasonWriter(FEATURES, language, model, experience)  # type: ignore[arg-type]  # parametrised
+    parts = np.array([*contributions, -3.0])
+    effects = writer.by_subject(parts[np.newaxis, :])[0]
+    numbers = [values[feature.name] for feature in FEATURES]
+    row = np.array([float(n) if isinstance(n, int | float) else float("nan" if n is None else 0) for n in numbers])
+    return [reason.text for reason in writer.strongest(parts, effects, values, row)]
 
 
 def test_an_action_is_told_by_its_count_and_when_it_was_last_seen() -> None:
@@ -128,6 +137,47 @@ def test_nothing_is_said_of_hidden_fields_and_sums_stay_whole() -> None:
     effects = writer.by_subject(contributions)
     assert effects.sum() == pytest.approx(5.4)
     assert [writer.label(group) for group in range(2)] == ["page visits", "fields that are not shown"]
-    reasons = writer.strongest(contributions[0], effects[0], {"visit_count_7d": 3, "age": 61.0, "visit_count_90d": 40})
+    reasons = writer.strongest(
+        contributions[0],
+        effects[0],
+        {"visit_count_7d": 3, "age": 61.0, "visit_count_90d": 40},
+        np.array([3.0, 61.0, 40.0]),
+    )
     assert [reason.text for reason in reasons] == ["↑ page visits: 3 in the last 7 days"]
     assert reasons[0].effect == pytest.approx(0.4)
+
+
+# Of 400 people 40 were won; the columns are those of FEATURES.
+VISITS = ColumnExperience((0.0, 2.0, 5.0), (300, 60, 80, 0), (12, 6, 24, 0))
+INDUSTRIES = ColumnExperience((0.0, 1.0), (210, 90, 100), (30, 10, 0))
+PAST = Experience(Alike(400, 40), (VISITS, VISITS, ColumnExperience((), (400,), (40,)), INDUSTRIES))
+
+
+def test_a_reason_tells_how_it_went_with_people_alike() -> None:
+    values = {"pricing_count_7d": 3, "pricing_count_30d": 5, "pricing_days_since": 2.5, "industry": "製造業"}
+    assert reasons([0.5, 0.2, 0.9, 0.1], values, experience=PAST) == [
+        "↑ 料金ページを7日間に3回閲覧（最後は2日前、同様の80人中24人が受注）",
+        "↑ 業種：製造業（同様の210人中30人が受注）",
+    ]
+    assert reasons([0.5, 0.2, 0.9, 0.1], values, "en", PAST) == [
+        "↑ pricing-page visits: 3 in the last 7 days (last 2 days ago; 24 of 80 such people were won)",
+        "↑ industry: 製造業 (30 of 210 such people were won)",
+    ]
+    assert reasons([0.5, 0.2, 0.9, 0.1], values, "en", PAST, "churn")[1].endswith("(30 of 210 such people left)")
+
+
+def test_silence_and_empty_fields_are_experience_too() -> None:
+    values = {"pricing_count_7d": 0, "pricing_count_30d": 0, "pricing_days_since": None, "industry": None}
+    assert reasons([-0.5, -0.1, -0.9, -0.2], values, experience=PAST) == [
+        "↓ 30日間、料金ページの閲覧なし（同様の300人中12人が受注）",
+        "↓ 業種：未登録（同様の100人中0人が受注）",
+    ]
+
+
+def test_nothing_is_said_of_few_people_or_against_the_reason() -> None:
+    few = Experience(Alike(400, 40), (ColumnExperience((9.0,), (29, 0), (20, 0)),) * 4)
+    values = {"pricing_count_7d": 3, "pricing_count_30d": 5, "pricing_days_since": None, "industry": "製造業"}
+    plain = ["↑ 料金ページを7日間に3回閲覧", "↑ 業種：製造業"]
+    assert reasons([0.5, 0.2, 0.9, 0.1], values, experience=few) == plain
+    # Visitors were won more often than others: that is no witness for a part that lowers the score.
+    assert reasons([-0.5, 0, 0, 0], values, experience=PAST) == ["↓ 料金ページを7日間に3回閲覧"]
