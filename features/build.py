@@ -1,6 +1,7 @@
 """Build the features: for each requested moment and each view one row, from what was known strictly before it."""
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import groupby
@@ -110,7 +111,8 @@ def build_features(
     if manifest is None:
         raise MissingStageError(f"{workspace.home} holds no customers yet", "unified tables", "run `kizashi unify`")
     if features is None:
-        features = [feature for feature in feature_catalog(settings) if feature.view in used_views(settings)]
+        read = used_views(settings)
+        features = [feature for feature in feature_catalog(settings) if feature.view in read]
     views = {view: tuple(group) for view, group in groupby(features, key=attrgetter("view"))}
     with connect_duckdb() as connection:
         # Every order that matters is asked for.
@@ -191,7 +193,11 @@ def _write_views(
             view: stack.enter_context(pq.ParquetWriter(folder / f"{view}.parquet", schema, compression="zstd"))
             for view, schema in schemas.items()
         }
+        # While a batch is written, the next one is counted.
+        writing = stack.enter_context(ThreadPoolExecutor(1))
+        written: list[Future[None]] = []
         for batch in batches(connection):
+            made: dict[ViewName, list[pa.Table]] = {}
             for scope, alike in _by_scope(views).items():
                 asked = select_batch(connection, batch, scope)
                 if asked:
@@ -202,9 +208,21 @@ def _write_views(
                     parts = [kept.rows(view, scope, built_at, batch)]
                     if asked:
                         parts.append(connection.sql(_row_query(settings, view, features, built_at)).to_arrow_table())
-                    rows = _in_order([part for part in parts if part is not None], view, schemas[view], batch)
-                    writers[view].write_table(rows, row_group_size=20_000)
+                    made[view] = [part for part in parts if part is not None]
+            for former in written:
+                former.result()
+            written = [
+                writing.submit(_write, writers[view], parts, view, schemas[view], batch) for view, parts in made.items()
+            ]
             advance(batch.behind - batch.first)
+        for last in written:
+            last.result()
+
+
+def _write(
+    writer: pq.ParquetWriter, parts: Sequence[pa.Table], view: ViewName, schema: pa.Schema, batch: Batch
+) -> None:
+    writer.write_table(_in_order(parts, view, schema, batch), row_group_size=20_000)
 
 
 def _by_scope(views: Mapping[ViewName, tuple[Feature, ...]]) -> dict[Scope, dict[ViewName, tuple[Feature, ...]]]:

@@ -24,6 +24,7 @@ from core.settings import Settings
 from core.storage import Workspace
 from features.catalog import Feature, ViewName, service_schema, used_services
 
+_LARGEST = float(np.finfo(np.float64).max)
 _SHARES = ("share", "working_hours_share", "weekend_share")
 # Opens and clicks are counted each time: several may follow one mail, so their rates may exceed one.
 _NEVER_NEGATIVE = ("days_since", "momentum", "heat", "ratio", "open_rate", "click_rate")
@@ -136,25 +137,22 @@ def _impossible_values(folder: Path, views: Mapping[ViewName, list[Feature]]) ->
             numbers = [feature for feature in features if feature.type != "category"]
             if not numbers:
                 continue
-            asked = []
-            for feature in numbers:
+            connection.read_parquet(str(folder / f"{view}.parquet")).create_view("built", replace=True)
+            # DuckDB takes NaN for larger than any number, so the extremes tell of everything impossible.
+            asked = ", ".join(f"min({feature.name}), max({feature.name})" for feature in numbers)
+            (extremes,) = connection.execute(f"SELECT {asked} FROM built").fetchall()
+            for feature, least, most in zip(numbers, extremes[::2], extremes[1::2], strict=True):
                 low, high = limits(feature)
-                wrong = [f"NOT isfinite({feature.name}::DOUBLE)"]
-                wrong += [f"{feature.name} < {low}"] if low is not None else []
-                wrong += [f"{feature.name} > {high}"] if high is not None else []
-                bad = " OR ".join(wrong)
-                asked.append(f"count(*) FILTER ({bad}), any_value({feature.name}) FILTER ({bad})")
-            found = (
-                connection.execute(
-                    f"SELECT {', '.join(asked)} FROM read_parquet($1)", [str(folder / f"{view}.parquet")]
-                ).fetchone()
-                or ()
-            )
-            for feature, count, example in zip(numbers, found[::2], found[1::2], strict=True):
-                if count:
-                    low, high = limits(feature)
-                    expected = "finite" if low is None else f"from {low:g}{'' if high is None else f' to {high:g}'}"
-                    yield Fault(feature.name, f"{count:,} rows hold values such as {example}, which must be {expected}")
+                low, high = (-_LARGEST if low is None else low), (_LARGEST if high is None else high)
+                if least is None or (low <= least and most <= high):
+                    continue
+                wrong = f"NOT {feature.name} BETWEEN {low} AND {high}"
+                ((count, example),) = connection.execute(
+                    f"SELECT count(*), any_value({feature.name}) FROM built WHERE {wrong}"
+                ).fetchall()
+                upper = "" if high == _LARGEST else f" to {high:g}"
+                expected = "finite" if low == -_LARGEST else f"from {low:g}{upper}"
+                yield Fault(feature.name, f"{count:,} rows hold values such as {example}, which must be {expected}")
 
 
 def _comparable(former: Mapping[str, Any], manifest: Mapping[str, Any], within_days: int) -> bool:
