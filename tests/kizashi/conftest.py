@@ -1,5 +1,6 @@
 """A small made-up company after its first run, with somebody in it whom all kinds of places speak of."""
 
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from uuid import uuid4
 
 import pytest
 import yaml
+from filelock import FileLock
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
@@ -97,28 +99,53 @@ def raise_alert(ran: Ran, customer_id: str, name: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
+def small_exports(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The exports of a company of 800 people, made once for all processes of a test run; nobody may change them."""
+    shared = tmp_path_factory.getbasetemp()
+    shared = shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared
+    folder = shared / "small-company"
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            beside = folder.with_suffix(".tmp")
+            simulate_company(beside, customers=800, months=24, seed=5)
+            beside.rename(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def ran(small_exports: Path, tmp_path_factory: pytest.TempPathFactory) -> Ran:
     folder = tmp_path_factory.mktemp("ran")
     config = write_config(folder, folder / "home")
-    simulate_company(folder / "home" / "exports", customers=800, months=24, seed=5)
+    shutil.copytree(small_exports, folder / "home" / "exports")
     settings = load_settings(config)
     company = Ran(config, settings, Workspace(settings.home))
-    company.run()
+    assert company.run().models["lead"].promotion == "promoted"
     return company
 
 
+@pytest.fixture(scope="session")
+def copy_of(ran: Ran) -> Callable[..., Ran]:
+    """Copies the company with its finished run: to a home, under a configuration with whatever else is wanted."""
+
+    def copy(folder: Path, **more: Any) -> Ran:
+        home = folder / "home"
+        shutil.copytree(ran.workspace.home, home, ignore=shutil.ignore_patterns(".lock"))
+        config = write_config(folder, home, **more)
+        settings = load_settings(config)
+        # Feast knows its files by their absolute paths.
+        apply_definitions(settings, Workspace(home))
+        return Ran(config, settings, Workspace(home))
+
+    return copy
+
+
 @pytest.fixture
-def own_ran(ran: Ran, tmp_path: Path) -> Callable[[str | None], Ran]:
+def own_ran(ran: Ran, copy_of: Callable[..., Ran], tmp_path: Path) -> Callable[[str | None], Ran]:
     """A copy of the company that a test may damage, with lists exported into it; its database where it is wanted."""
 
     def copy(database: str | None = None) -> Ran:
-        home = tmp_path / "home"
-        shutil.copytree(ran.workspace.home, home, ignore=shutil.ignore_patterns(".lock"))
-        config = write_config(tmp_path, home, **({"database_url": database} if database else {}))
-        settings = load_settings(config)
-        company = Ran(config, settings, Workspace(home))
-        # Feast knows its files by their absolute paths.
-        apply_definitions(settings, company.workspace)
+        company = copy_of(tmp_path, **({"database_url": database} if database else {}))
+        settings, home = company.settings, company.workspace.home
         if database:
             _move_database(ran, company)
         export_scores(company.workspace, "lead", home / "scores.csv")

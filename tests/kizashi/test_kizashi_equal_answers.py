@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,11 +17,11 @@ import pyarrow.parquet as pq
 import pytest
 
 import kizashi as kz
-from core.settings import Settings, load_settings
+from core.settings import Settings
 from core.storage import Workspace
 from scoring.explain import Explanation, explain_customer
 from scoring.flat_answer import empty_answer
-from simulator import simulate_company
+from tests.kizashi.conftest import Ran
 
 ROOT = Path(__file__).parents[2]
 COMMAND = str(Path(sys.executable).with_name("kizashi"))
@@ -56,16 +56,10 @@ class Company:
 
 
 @pytest.fixture(scope="module")
-def company(tmp_path_factory: pytest.TempPathFactory) -> Company:
-    folder = tmp_path_factory.mktemp("equal")
-    simulate_company(folder / "home" / "exports", customers=800, months=24, seed=5)
-    config = folder / "company.yaml"
-    config.write_text(f"extends: {ROOT / 'conf' / 'demo.yaml'}\nhome: {folder / 'home'}\n", encoding="utf-8")
-    settings = load_settings(config)
-    workspace = Workspace(settings.home)
-    company = Company(config, settings, workspace, [])
-    assert json.loads(company.kizashi("run", "--json"))["models"]["lead"]["promotion"] == "promoted"
-    listed = pq.read_table(workspace.current("scores/lead") / "scores.parquet").to_pylist()
+def company(copy_of: Callable[..., Ran], tmp_path_factory: pytest.TempPathFactory) -> Company:
+    ran = copy_of(tmp_path_factory.mktemp("equal"))
+    company = Company(ran.config, ran.settings, ran.workspace, [])
+    listed = pq.read_table(ran.workspace.current("scores/lead") / "scores.parquet").to_pylist()
     company.rows.extend(listed[n * len(listed) // PEOPLE] for n in range(PEOPLE))
     assert len(set(company.ids)) == PEOPLE
     assert len({row["probability"] for row in company.rows}) > 20, "people who are all alike would show nothing"

@@ -13,7 +13,6 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from nbclient import NotebookClient
@@ -23,38 +22,23 @@ import kizashi as kz
 import training.canvas
 from core.clock import SystemClock
 from core.errors import BusyError, ConfigurationError, EvidenceError, MissingStageError, NotFoundError
-from core.progress import SilentProgress
-from core.settings import load_settings
-from core.storage import Workspace
 from kizashi.notebook import OpenWorkspace
-from kizashi.pipeline import run_pipeline
 from notebooks.execute import FOLDER, executed
 from serving.directory import Reference
 from serving.runtime import Runtime
-from simulator import simulate_company
+from tests.kizashi.conftest import Ran
 
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 JAPANESE = re.compile(r"[぀-ヿ一-鿿]")
 
 
 @pytest.fixture(scope="module")
-def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished run over conf/demo.yaml in a workspace of its own."""
-    folder = tmp_path_factory.mktemp("company")
-    path = folder / "conf" / "small.yaml"
+def config(copy_of: Callable[..., Ran], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The configuration of a finished run, in a folder `conf`."""
+    ran = copy_of(tmp_path_factory.mktemp("company"))
+    path = ran.config.parent / "conf" / "small.yaml"
     path.parent.mkdir()
-    small = yaml.safe_load(Path("conf/demo.yaml").read_text(encoding="utf-8"))
-    del small["segments"]
-    # One model of few trees: what is tested here does not depend on how good it is.
-    small |= {
-        "home": str(folder / "home"),
-        "models": {"lead": {"estimator": {"max_rounds": 60, "early_stopping_rounds": 5}}},
-    }
-    path.write_text(yaml.safe_dump(small, allow_unicode=True), encoding="utf-8")
-    settings = load_settings(path)
-    simulate_company(settings.home / "exports", customers=800, months=24, seed=5)
-    run_pipeline(settings, Workspace(settings.home), clock=SystemClock(), progress=SilentProgress())
-    return path
+    return ran.config.rename(path)
 
 
 @pytest.fixture(scope="module")

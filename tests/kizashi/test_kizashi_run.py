@@ -13,13 +13,12 @@ import pandas as pd
 import pytest
 
 from core.storage import Workspace
-from simulator import simulate_company
 
 COMMAND = [str(Path(sys.executable).with_name("kizashi"))]
 # What is tested here does not depend on how good the models are.
 FEW_TREES = {
     f"KIZASHI_MODELS__{model}__ESTIMATOR__{key}": value
-    for model in ("LEAD", "CHURN", "LOOKALIKE")
+    for model in ("LEAD", "CHURN", "REVIVAL", "LOOKALIKE")
     for key, value in (("MAX_ROUNDS", "60"), ("EARLY_STOPPING_ROUNDS", "5"))
 }
 PROMISED = {"customers", "source_records", "quarantined", "events", "models", "scored", "hot", "seconds"}
@@ -27,13 +26,6 @@ PROMISED_OF_A_MODEL = {
     *("version", "auc", "ap", "logloss", "brier", "ece", "lift_at_10", "calibration_slope", "expected_observed"),
     *("baselines", "verdict", "promotion", "why"),
 }
-
-
-@pytest.fixture(scope="module")
-def exports(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("company") / "exports"
-    simulate_company(folder, customers=800, months=24, seed=5)
-    return folder
 
 
 def workspace_over(exports: Path, home: Path) -> Path:
@@ -67,8 +59,8 @@ def scores(home: Path) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def finished(exports: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, object]]:
-    home = workspace_over(exports, tmp_path_factory.mktemp("first") / "home")
+def finished(small_exports: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, object]]:
+    home = workspace_over(small_exports, tmp_path_factory.mktemp("first") / "home")
     return home, run(home)
 
 
@@ -93,17 +85,17 @@ def test_an_undisturbed_stage_is_not_repeated(finished: tuple[Path, dict[str, ob
 
 
 def test_two_fresh_workspaces_give_the_same(
-    exports: Path, finished: tuple[Path, dict[str, object]], tmp_path: Path
+    small_exports: Path, finished: tuple[Path, dict[str, object]], tmp_path: Path
 ) -> None:
-    home = workspace_over(exports, tmp_path / "home")
+    home = workspace_over(small_exports, tmp_path / "home")
     run(home)
     pd.testing.assert_frame_equal(scores(home), scores(finished[0]))
 
 
 def test_a_killed_run_goes_on_where_it_stopped(
-    exports: Path, finished: tuple[Path, dict[str, object]], tmp_path: Path
+    small_exports: Path, finished: tuple[Path, dict[str, object]], tmp_path: Path
 ) -> None:
-    home = workspace_over(exports, tmp_path / "home")
+    home = workspace_over(small_exports, tmp_path / "home")
     moments = random.Random(3)  # noqa: S311 - any moments will do, the same each time
     for done_before in (None, "unify", "features"):
         job = subprocess.Popen(
