@@ -20,9 +20,10 @@ from threadpoolctl import threadpool_limits
 from core.errors import ContractError, EvidenceError
 from core.model_settings import EstimatorSettings, SplitSettings
 from scoring.additive import AdditiveModel, Rung
-from scoring.calibration import Calibrator, fit_calibrator, shift_to_mean
+from scoring.calibration import Calibrator, shift_to_mean
 from scoring.encoding import encode
 from scoring.grades import Support, freeze_reference
+from training.calibration_choice import best_calibrator
 from training.columns import Encoded, as_table, directions, row_hash
 from training.drift import Drift, forecast_drift
 from training.forest import Shape, dataset, grow, join
@@ -378,7 +379,7 @@ class LeadScorer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         base: float,
     ) -> None:
         self.held_out_ = HeldOut(held, margin, "circles")
-        calibrator = Calibrator() if recipe.rung == "prior" else fit_calibrator(margin, label[held])
+        calibrator = Calibrator() if recipe.rung == "prior" else best_calibrator(margin, label[held], circle[held])
         if when is None:
             self.calibrator_ = calibrator
             return
@@ -388,7 +389,8 @@ class LeadScorer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
             trial = self._final(encoded, recipe, label, fit, base)
             margins = trial.margin(encoded.others(fit, rows))
             self.held_out_ = HeldOut(rows, margins, "later")
-            calibrator = shift_to_mean(fit_calibrator(margins, label[rows]), margin, float(label[held].mean()))
+            calibrator = best_calibrator(margins, label[rows], circle[rows])
+            calibrator = shift_to_mean(calibrator, margin, float(label[held].mean()))
         gap = np.timedelta64(timedelta(days=self.gap_days))
         self.drift_ = forecast_drift(calibrator.log_odds(margin), label[held], when[held], gap)
         self.calibrator_ = calibrator.shifted(self.drift_.shift)
