@@ -7,6 +7,7 @@ from pathlib import Path
 from benchmarks import (
     address_quality,
     automl_quality,
+    cold_start,
     estimator_speed,
     feature_build,
     hidden_winners,
@@ -45,6 +46,7 @@ def main() -> None:
     feature_build.run(arguments.events, arguments.out)
     online_store.run(arguments.online, 10 * arguments.online, arguments.out, arguments.redis)
     hidden_winners.run(arguments.customers // 3, arguments.seeds[:3], arguments.out)
+    cold_start.run(arguments.out)
     automl_quality.run(arguments.out)
     estimator_speed.run()
     simulator_quality.run(arguments.customers, arguments.seeds, arguments.out)
