@@ -24,10 +24,12 @@ from core.model_settings import ModelsSettings
 from core.progress import SilentProgress
 from core.settings import Settings, load_settings
 from core.storage import Workspace, connect_duckdb
+from features.catalog import service_schema
 from features.retrieval import historical_features
 from kizashi.pipeline import run_pipeline
 from scoring.registry import CHAMPION, Registry
 from simulator import simulate_company
+from training.slices import Slice, slices_of
 from training.spine import build_spine
 from training.split import gap_of, split_off_newest
 
@@ -42,7 +44,8 @@ class Quality:
     `auc`, `oracle_auc` and `reached` are judged by what really happened to the true person, which also charges us for
     wins that our identity resolution hangs on another id; the `labelled_` ones by the labels that a company would have.
     `logloss` is of all test rows, as the baselines' are; `matched_logloss` of those that the oracle knows. `segments`
-    are category values with 50 wins, the other two the extremes of expected over observed among them.
+    are category values with 50 wins, the other two the extremes of expected over observed among them; the oracle's show
+    what chance alone does to so many parts of so few wins.
     """
 
     seed: int
@@ -68,6 +71,8 @@ class Quality:
     segments: int
     lowest_segment: float
     highest_segment: float
+    oracle_lowest_segment: float
+    oracle_highest_segment: float
     verdict: str
     seconds: float
 
@@ -76,7 +81,8 @@ class Quality:
 class SameRows:
     """Outcomes and both sides' probabilities of the rows that both know, and the share that these are of all.
 
-    `label` is the outcome as our labels tell it, `truth` what happened to the true person.
+    `label` is the outcome as our labels tell it, `truth` what happened to the true person; `slices` judge the oracle's
+    probabilities by the latter.
     """
 
     label: NDArray[np.bool_]
@@ -84,6 +90,7 @@ class SameRows:
     ours: NDArray[np.float64]
     oracle: NDArray[np.float64]
     matched: float
+    slices: tuple[Slice, ...]
 
 
 def run(customers: int, seeds: list[int], out: Path) -> list[Quality]:
@@ -114,6 +121,7 @@ def measure(customers: int, seed: int, out: Path) -> Quality:
     trained = result.models["lead"]
     segments = [one.expected_observed for one in trained.slices if one.positives >= _SEGMENT_WINS]
     same = same_rows(settings, workspace)
+    fair = [one.expected_observed for one in same.slices if one.positives >= _SEGMENT_WINS]
     label, ours, oracle = same.label, same.ours, same.oracle
     auc, oracle_auc = roc_auc_score(same.truth, ours), roc_auc_score(same.truth, oracle)
     labelled_auc, labelled_oracle_auc = roc_auc_score(label, ours), roc_auc_score(label, oracle)
@@ -141,6 +149,8 @@ def measure(customers: int, seed: int, out: Path) -> Quality:
         segments=len(segments),
         lowest_segment=min(segments, default=float("nan")),
         highest_segment=max(segments, default=float("nan")),
+        oracle_lowest_segment=min(fair, default=float("nan")),
+        oracle_highest_segment=max(fair, default=float("nan")),
         verdict=trained.verdict,
         seconds=sum(result.seconds.values()),
     )
@@ -163,6 +173,7 @@ def same_rows(settings: Settings, workspace: Workspace) -> SameRows:
     if champion is None:
         raise EvidenceError("nothing was promoted", "a champion to measure", "see the run's `why`")
     bundle = champion.bundle
+    features = service_schema(settings, bundle.service).features
     served = historical_features(settings, workspace, bundle.service, test.select(["customer_id", "as_of"]))
     ours = bundle.predict_probability(bundle.encode(served))
     connection = connect_duckdb()
@@ -217,6 +228,9 @@ def same_rows(settings: Settings, workspace: Workspace) -> SameRows:
         ours=ours[place],
         oracle=oracle["probability"],
         matched=len(place) / test.num_rows,
+        slices=slices_of(
+            served.take(pa.array(place)), features, np.asarray(oracle["won_in_horizon"]), oracle["probability"]
+        ),
     )
 
 
@@ -242,6 +256,8 @@ def _table(customers: int, results: list[Quality]) -> Table:
         "expected_observed",
         "lowest_segment",
         "highest_segment",
+        "oracle_lowest_segment",
+        "oracle_highest_segment",
     )
     for name in shown:
         table.add_column(name, justify="right")
