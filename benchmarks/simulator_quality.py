@@ -29,7 +29,6 @@ from features.retrieval import historical_features
 from kizashi.pipeline import run_pipeline
 from scoring.registry import CHAMPION, Registry
 from simulator import simulate_company
-from training.slices import Slice, slices_of
 from training.spine import build_spine
 from training.split import gap_of, split_off_newest
 
@@ -44,8 +43,8 @@ class Quality:
     `auc`, `oracle_auc` and `reached` are judged by what really happened to the true person, which also charges us for
     wins that our identity resolution hangs on another id; the `labelled_` ones by the labels that a company would have.
     `logloss` is of all test rows, as the baselines' are; `matched_logloss` of those that the oracle knows. `segments`
-    are category values with 50 wins, the other two the extremes of expected over observed among them; the oracle's show
-    what chance alone does to so many parts of so few wins.
+    are category values with 50 people who were won (a win is seen from several month starts), the other two the
+    extremes of expected over observed among them; the oracle's show what chance alone does to so many parts.
     """
 
     seed: int
@@ -81,8 +80,8 @@ class Quality:
 class SameRows:
     """Outcomes and both sides' probabilities of the rows that both know, and the share that these are of all.
 
-    `label` is the outcome as our labels tell it, `truth` what happened to the true person; `slices` judge the oracle's
-    probabilities by the latter.
+    `label` is the outcome as our labels tell it, `truth` what happened to the true person; `segments` are
+    expected over observed of each category value with enough people won, the oracle's judged by the truth.
     """
 
     label: NDArray[np.bool_]
@@ -90,7 +89,8 @@ class SameRows:
     ours: NDArray[np.float64]
     oracle: NDArray[np.float64]
     matched: float
-    slices: tuple[Slice, ...]
+    segments: tuple[float, ...]
+    oracle_segments: tuple[float, ...]
 
 
 def run(customers: int, seeds: list[int], out: Path) -> list[Quality]:
@@ -119,9 +119,7 @@ def measure(customers: int, seed: int, out: Path) -> Quality:
     workspace = Workspace(home)
     result = run_pipeline(settings, workspace, clock=SystemClock(), progress=SilentProgress())
     trained = result.models["lead"]
-    segments = [one.expected_observed for one in trained.slices if one.positives >= _SEGMENT_WINS]
     same = same_rows(settings, workspace)
-    fair = [one.expected_observed for one in same.slices if one.positives >= _SEGMENT_WINS]
     label, ours, oracle = same.label, same.ours, same.oracle
     auc, oracle_auc = roc_auc_score(same.truth, ours), roc_auc_score(same.truth, oracle)
     labelled_auc, labelled_oracle_auc = roc_auc_score(label, ours), roc_auc_score(label, oracle)
@@ -146,11 +144,11 @@ def measure(customers: int, seed: int, out: Path) -> Quality:
         logistic_logloss=trained.baselines["logistic"]["logloss"],
         slope=trained.calibration_slope,
         expected_observed=trained.expected_observed,
-        segments=len(segments),
-        lowest_segment=min(segments, default=float("nan")),
-        highest_segment=max(segments, default=float("nan")),
-        oracle_lowest_segment=min(fair, default=float("nan")),
-        oracle_highest_segment=max(fair, default=float("nan")),
+        segments=len(same.segments),
+        lowest_segment=min(same.segments, default=float("nan")),
+        highest_segment=max(same.segments, default=float("nan")),
+        oracle_lowest_segment=min(same.oracle_segments, default=float("nan")),
+        oracle_highest_segment=max(same.oracle_segments, default=float("nan")),
         verdict=trained.verdict,
         seconds=sum(result.seconds.values()),
     )
@@ -173,7 +171,7 @@ def same_rows(settings: Settings, workspace: Workspace) -> SameRows:
     if champion is None:
         raise EvidenceError("nothing was promoted", "a champion to measure", "see the run's `why`")
     bundle = champion.bundle
-    features = service_schema(settings, bundle.service).features
+    names = [one.name for one in service_schema(settings, bundle.service).features if one.type == "category"]
     served = historical_features(settings, workspace, bundle.service, test.select(["customer_id", "as_of"]))
     ours = bundle.predict_probability(bundle.encode(served))
     connection = connect_duckdb()
@@ -222,16 +220,34 @@ def same_rows(settings: Settings, workspace: Workspace) -> SameRows:
         """
     ).fetchnumpy()
     place = oracle["place"]
+    known, person = served.take(pa.array(place)), spine.person[later][place]
     return SameRows(
         label=spine.label[later][place],
         truth=oracle["won_in_horizon"],
         ours=ours[place],
         oracle=oracle["probability"],
         matched=len(place) / test.num_rows,
-        slices=slices_of(
-            served.take(pa.array(place)), features, np.asarray(oracle["won_in_horizon"]), oracle["probability"]
-        ),
+        segments=_segments(known, names, person, spine.label[later][place], ours[place]),
+        oracle_segments=_segments(known, names, person, oracle["won_in_horizon"], oracle["probability"]),
     )
+
+
+def _segments(
+    rows: pa.Table,
+    names: list[str],
+    person: NDArray[np.str_],
+    label: NDArray[np.bool_],
+    probability: NDArray[np.float64],
+) -> tuple[float, ...]:
+    """Expected over observed of every value of the categories in which enough people were won."""
+    found = []
+    for name in names:
+        values = np.asarray(rows[name].fill_null("-").to_pylist(), dtype=np.str_)
+        for value in np.unique(values):
+            inside = values == value
+            if len(np.unique(person[inside & label])) >= _SEGMENT_WINS:
+                found.append(float(probability[inside].sum() / label[inside].sum()))
+    return tuple(found)
 
 
 def _table(customers: int, results: list[Quality]) -> Table:
