@@ -145,8 +145,8 @@ def _write_links(connection: duckdb.DuckDBPyConnection) -> None:
             SELECT left_node, right_node, rule, probability, linked_at FROM numbered_links
             UNION ALL SELECT left_node, right_node, {literal(DECISION)}, 1.0, linked_at FROM decided_links
         )
-        SELECT a.system AS left_system, a.source_id AS left_id, b.system AS right_system, b.source_id AS right_id,
-               rule, l.probability, l.linked_at, coalesce(s.state, 'further') AS state
+        SELECT left_node, right_node, a.system AS left_system, a.source_id AS left_id, b.system AS right_system,
+               b.source_id AS right_id, rule, l.probability, l.linked_at, coalesce(s.state, 'further') AS state
         FROM every_link l
         JOIN nodes a ON a.node = l.left_node JOIN nodes b ON b.node = l.right_node
         LEFT JOIN link_states s USING (left_node, right_node, rule)"""
@@ -163,7 +163,7 @@ def _write_identities(connection: duckdb.DuckDBPyConnection, run: str) -> None:
     # A link that an earlier run found keeps that run's name.
     connection.execute(
         """CREATE TABLE identities AS
-        SELECT n.system, n.source_id, f.customer_id, i.rule, i.probability, i.linked_at, i.ended_at,
+        SELECT n.node, n.system, n.source_id, f.customer_id, i.rule, i.probability, i.linked_at, i.ended_at,
                coalesce(former.run, ?) AS run
         FROM intervals i JOIN nodes n USING (node) JOIN founders f USING (founder)
         LEFT JOIN former_identities former
@@ -172,7 +172,7 @@ def _write_identities(connection: duckdb.DuckDBPyConnection, run: str) -> None:
         [run],
     )
     connection.execute(
-        "CREATE TABLE node_now AS SELECT system, source_id, customer_id FROM identities WHERE ended_at IS NULL"
+        "CREATE TABLE node_now AS SELECT node, system, source_id, customer_id FROM identities WHERE ended_at IS NULL"
     )
 
 

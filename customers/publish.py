@@ -17,6 +17,12 @@ _QUERIES = {
     "events": "published_events",
     "quarantine": "staged.quarantine",
 }
+# Records and keys are numbered in the order of their names.
+_ORDERS = {
+    "attributes": ("node", "field", "occurred_at", "recorded_at", "value"),
+    "identities": ("node", "linked_at"),
+    "identity_links": ("left_node", "right_node", "rule"),
+}
 
 
 def write_tables(connection: duckdb.DuckDBPyConnection, folder: Path, progress: Progress) -> dict[str, int]:
@@ -25,7 +31,7 @@ def write_tables(connection: duckdb.DuckDBPyConnection, folder: Path, progress: 
     with progress.task("publish", len(TABLES)) as advance:
         for name, spec in TABLES.items():
             path = literal(folder / f"{name}.parquet")
-            rows = spec.query(_QUERIES.get(name, name))
+            rows = spec.query(_QUERIES.get(name, name), _ORDERS.get(name, ()))
             connection.execute(f"COPY ({rows}) TO {path} (FORMAT parquet, COMPRESSION zstd)")
             # Nothing is in force yet: whoever finds a fault here leaves the former generation as it is.
             counts[name] = spec.check_rows(connection, f"read_parquet({path})")

@@ -6,6 +6,7 @@ the people who were forgotten.
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -183,16 +184,19 @@ class Staging:
         Files of former runs are linked, not copied, where every row in them still counts.
         """
         kept = [file for file, keep in self._live if keep]
-        listed = f"file_no IN ({', '.join(str(file.number) for file in kept) or 'NULL'})"
+        known = {file.number for file in self._known.values()}
+        everything = _listed(file.number for file in kept)
+        # Said in numbers, so that DuckDB skips what former runs wrote instead of reading it for nothing.
+        fresh = _listed(file.number for file in kept if file.number not in known)
         for table, query in self._queries.items():
             former = sorted(self._former.glob(f"{table}-*.parquet")) if self._former else []
-            rows = f"FROM ({query}) WHERE {listed}"
             if former and len(former) < _MOST_PARTS and not self._holds_dead(table):
                 for path in former:
                     link_file(path, folder / path.name)
-                rows += " AND file_no NOT IN (FROM kept_files)"
+                numbers = fresh
             else:
-                former = []
+                former, numbers = [], everything
+            rows = f"FROM ({query}) WHERE file_no IN ({numbers})"
             target = literal(folder / f"{table}-{len(former):05d}.parquet")
             self._connection.execute(f"COPY ({rows}) TO {target} (FORMAT parquet, COMPRESSION zstd)")
         write_json(folder / _LIST, {"files": [asdict(file) for file in kept]})
@@ -215,6 +219,10 @@ class Staging:
 
     def _stored(self, table: str) -> str:
         return f"read_parquet({literal(f'{self._former}/{table}-*.parquet')})"
+
+
+def _listed(numbers: Iterable[int]) -> str:
+    return ", ".join(map(str, numbers)) or "NULL"
 
 
 def read_list(folder: Path) -> list[ReadFile]:

@@ -98,7 +98,7 @@ def build_customers(connection: duckdb.DuckDBPyConnection) -> None:
                    min(d.known_at) AS first_seen_at,
                    arg_min(n.source_id, (d.known_at, n.source_id)) FILTER (n.system = 'email') AS some_email,
                    arg_min(n.source_id, (d.known_at, n.source_id)) FILTER (n.system = 'login') AS some_login
-            FROM node_now n JOIN nodes d USING (system, source_id) GROUP BY n.customer_id
+            FROM node_now n JOIN nodes d USING (node) GROUP BY n.customer_id
         ), golden AS (
             SELECT customer_id, {fields} FROM golden_fields GROUP BY customer_id
         )

@@ -315,7 +315,7 @@ def _attach_people(connection: duckdb.DuckDBPyConnection) -> None:
     """Write today's person beside each fact."""
     connection.execute(
         "CREATE TABLE attributes AS "
-        "SELECT n.customer_id, p.* FROM profile_rows p JOIN node_now n USING (system, source_id)"
+        "SELECT n.node, n.customer_id, p.* FROM profile_rows p JOIN node_now n USING (system, source_id)"
     )
     connection.execute(
         """CREATE TABLE contracts AS
