@@ -11,6 +11,8 @@ from customers.connectors.raw import literal
 _MARKS = "record_marks.parquet"
 _KEYS = "record_keys.parquet"
 _ACCOUNTS = "record_accounts.parquet"
+_STATES = "record_states.parquet"
+_VERSIONS = "record_versions.parquet"
 # The one field whose rows do not come from the records alone; records' own are kept apart.
 _ACCOUNT = "account_id"
 _ROW = "system, source_id, field, value, occurred_at, recorded_at, recorded_assumed"
@@ -26,6 +28,8 @@ class KeptRecords:
 
     def __init__(self, workspace: Workspace, folder: Path | None) -> None:
         self._folder = None
+        # Whatever decides, beside its mark, what is made of a record.
+        self.meaning = ""
         manifest = workspace.manifest("customers")
         # A run that was killed between publishing and keeping left tables that the marks do not speak of.
         if folder is not None and manifest is not None and (folder / _MARKS).exists():
@@ -71,7 +75,7 @@ class KeptRecords:
             """SELECT coalesce(sum(hash(system, field, is_key, kind, source)::HUGEINT), 0)::VARCHAR
             FROM (SELECT DISTINCT system, field, is_key, kind, source FROM staged.field_values)"""
         ).fetchall()
-        self._meaning = f"{fields} {meaning}"
+        self.meaning = f"{fields} {meaning}"
         if self._folder is None:
             connection.execute("CREATE TABLE new_records AS SELECT system, source_id FROM record_marks")
             return
@@ -80,7 +84,7 @@ class KeptRecords:
             f"""CREATE TABLE new_records AS
             SELECT system, source_id FROM record_marks
             ANTI JOIN (FROM {known} WHERE meaning = ?) USING (system, source_id, mark, facts)""",
-            [self._meaning],
+            [self.meaning],
         )
 
     def add_known(self, connection: duckdb.DuckDBPyConnection) -> None:
@@ -108,10 +112,36 @@ class KeptRecords:
             SEMI JOIN known_records USING (system, source_id)"""
         )
 
+    def add_known_states(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Add to `record_states` what a former run found for all other records."""
+        if self._folder is not None:
+            connection.execute(
+                f"""INSERT INTO record_states BY NAME FROM read_parquet({literal(self._folder / _STATES)})
+                SEMI JOIN known_records USING (system, source_id)"""
+            )
+
+    def states_to_compare(self) -> str:
+        """SQL of those `record_states` whose versions no former run told."""
+        return "record_states SEMI JOIN new_records USING (system, source_id)" if self._versions else "record_states"
+
+    def add_known_versions(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Add to `versions` what a former run found for all other records."""
+        if self._versions:
+            connection.execute(
+                f"""INSERT INTO versions BY NAME FROM read_parquet({literal(self._versions)})
+                SEMI JOIN known_records USING (system, source_id)"""
+            )
+
+    @property
+    def _versions(self) -> Path | None:
+        """Where a former run kept versions; one that compared nothing did not."""
+        path = self._folder / _VERSIONS if self._folder else None
+        return path if path is not None and path.exists() else None
+
     def kept(self, connection: duckdb.DuckDBPyConnection) -> "KeepingRecords":
         """What the next run can use, once the tables were published."""
         generation = str((self._workspace.manifest("customers") or {})["generation"])
-        return KeepingRecords(connection, generation, self._meaning)
+        return KeepingRecords(connection, generation, self.meaning)
 
 
 class KeepingRecords:
@@ -123,10 +153,15 @@ class KeepingRecords:
 
     def save(self, folder: Path) -> None:
         """Write them; the records' rows themselves are in the published table `attributes`."""
-        for query, name in (
-            (f"SELECT *, {self._told} FROM record_marks", _MARKS),
-            ("FROM key_rows", _KEYS),
-            ("FROM own_accounts", _ACCOUNTS),
-        ):
+        queries = {
+            _MARKS: f"SELECT *, {self._told} FROM record_marks",
+            _KEYS: "FROM key_rows",
+            _ACCOUNTS: "FROM own_accounts",
+            _STATES: "FROM record_states",
+        }
+        compared = "SELECT 1 FROM duckdb_tables() WHERE table_name = 'versions'"
+        if self._connection.execute(compared).fetchall():
+            queries[_VERSIONS] = "FROM versions"
+        for name, query in queries.items():
             target = literal(folder / name)
             self._connection.execute(f"COPY ({query}) TO {target} (FORMAT parquet, COMPRESSION zstd)")

@@ -10,6 +10,7 @@ from core.storage import Workspace
 from customers.cleansing.email import is_role_mailbox
 from customers.connectors.raw import literal
 from customers.decisions import Decision
+from customers.kept_records import KeptRecords
 from customers.resolving import Resolved
 from customers.separation import DECISION
 from customers.similar import propose_similar
@@ -25,18 +26,19 @@ def link_people(
     settings: IdentitySettings,
     workspace: Workspace,
     run: str,
-    decisions: Sequence[Decision] = (),
-    folder: Path | None = None,
+    decisions: Sequence[Decision],
+    records: KeptRecords,
+    folder: Path | None,
     *,
     prune: bool = False,
 ) -> Resolved:
     """Make the tables `identities`, `identity_changes`, `identity_links` and `node_now` (each node's person of today).
 
-    Decisions of people hold against every link, from their time on. What a former run worked out and kept in `folder`
-    is used where nothing is new; with `prune` what nobody holds any more is kept no longer.
+    Decisions of people hold against every link, from their time on. What a former run worked out and kept in `folder`,
+    and what `records` know, is used where nothing is new; with `prune` what nobody holds any more is kept no longer.
     """
     _collect_links(connection)
-    propose_similar(connection, settings.similar, workspace, prune=prune)
+    propose_similar(connection, settings.similar, workspace, records, prune=prune)
     _collect_nodes(connection)
     _number_links(connection)
     _load_former(connection, workspace)

@@ -8,48 +8,38 @@ from customers.cleansing.company import company_key
 from customers.cleansing.email import is_role_mailbox
 from customers.cleansing.name import NAME_FIELDS, name_from_parts
 from customers.connectors.raw import literal
+from customers.kept_records import KeptRecords
 from customers.memory import Memory
 
 _SOUNDS = ("last", "first", "last_sound", "first_sound")
 READ_FIELDS = (*NAME_FIELDS, "email", "phone", "company", "address", "building", "city", "postal_code")
 
 
-def build_record_states(connection: duckdb.DuckDBPyConnection, memory: Memory) -> None:
+def build_record_states(connection: duckdb.DuckDBPyConnection, memory: Memory, records: KeptRecords) -> None:
     """Make `record_states` from `record_rows`: one row for each record and moment at which it told something new.
 
     Columns: system, source_id, time (UTC; all that was known by then is in the row), the name in comparable forms
     (last, first, last_sound, first_sound), email (NULL for the mailbox of a role, which several people read), phone,
     company (its key), address with building, city and postal_code.
+
+    Worked out for the records of which anything is new; of the others `records` knows what a former run found.
     """
-    listed = ", ".join(literal(name) for name in READ_FIELDS)
-    picked = ", ".join(f"max(value) FILTER (field = {literal(name)}) AS {name}" for name in READ_FIELDS)
-    so_far = ", ".join(f"last_value({name} IGNORE NULLS) OVER so_far AS {name}" for name in READ_FIELDS)
-    connection.execute(
-        f"""CREATE TABLE told_states AS
-        SELECT *, count(*) OVER (PARTITION BY system, source_id) AS states FROM (
-            SELECT system, source_id, recorded_at AS time, {picked} FROM record_rows
-            WHERE field IN ({listed}) AND value IS NOT NULL GROUP BY system, source_id, recorded_at)"""
-    )
-    connection.execute(
-        f"""CREATE TABLE filled_states AS
-        FROM (SELECT system, source_id, time, {", ".join(READ_FIELDS)} FROM told_states WHERE states = 1)
-        UNION ALL
-        (SELECT system, source_id, time, {so_far} FROM told_states WHERE states > 1
-         WINDOW so_far AS (PARTITION BY system, source_id ORDER BY time ROWS UNBOUNDED PRECEDING))"""
-    )
-    connection.execute("DROP TABLE told_states")
+    fresh = "(FROM record_rows SEMI JOIN new_records USING (system, source_id))"
+    connection.execute(f"CREATE TABLE filled_states AS {_filled_sql(fresh)}")
     blank = ", ".join(f"coalesce({name}, '') AS {name}" for name in NAME_FIELDS)
     memory.ask(
         "person_names",
         f"SELECT {blank} FROM filled_states",
         [f"name_{part}" for part in _SOUNDS],
         _forms_of_name,
+        in_use=f"SELECT {blank} FROM ({_filled_sql('record_rows')})",
     )
     memory.ask(
         "role_mailboxes_told",
         "SELECT email FROM filled_states WHERE email IS NOT NULL",
         ("of_role",),
         lambda email: [("yes" if is_role_mailbox(email) else None,)],
+        in_use="SELECT value AS email FROM record_rows WHERE field = 'email' AND value IS NOT NULL",
     )
     memory.ask(
         "company_keys",
@@ -68,6 +58,24 @@ def build_record_states(connection: duckdb.DuckDBPyConnection, memory: Memory) -
         LEFT JOIN role_mailboxes_told m USING (email) LEFT JOIN company_keys c USING (company)"""
     )
     connection.execute("DROP TABLE filled_states")
+    records.add_known_states(connection)
+
+
+def _filled_sql(rows: str) -> str:
+    """SQL of what each record had told of itself so far, at each moment at which it told something."""
+    listed = ", ".join(literal(name) for name in READ_FIELDS)
+    picked = ", ".join(f"max(value) FILTER (field = {literal(name)}) AS {name}" for name in READ_FIELDS)
+    so_far = ", ".join(f"last_value({name} IGNORE NULLS) OVER so_far AS {name}" for name in READ_FIELDS)
+    return f"""
+        WITH told_states AS MATERIALIZED (
+            SELECT *, count(*) OVER (PARTITION BY system, source_id) AS states FROM (
+                SELECT system, source_id, recorded_at AS time, {picked} FROM {rows}
+                WHERE field IN ({listed}) AND value IS NOT NULL GROUP BY system, source_id, recorded_at)
+        )
+        SELECT system, source_id, time, {", ".join(READ_FIELDS)} FROM told_states WHERE states = 1
+        UNION ALL
+        (SELECT system, source_id, time, {so_far} FROM told_states WHERE states > 1
+         WINDOW so_far AS (PARTITION BY system, source_id ORDER BY time ROWS UNBOUNDED PRECEDING))"""
 
 
 def state_of(told: Mapping[str, str | None]) -> dict[str, str | None]:

@@ -9,6 +9,7 @@ import duckdb
 from core.settings import SimilarSettings
 from core.storage import Workspace, fingerprint
 from customers.connectors.raw import literal
+from customers.kept_records import KeptRecords
 from customers.matching import Field, Knowledge, MatchIndex
 
 COMPARED = (
@@ -34,7 +35,12 @@ _LEARN_AGAIN_AT = 1.25
 
 
 def propose_similar(
-    connection: duckdb.DuckDBPyConnection, settings: SimilarSettings, workspace: Workspace, *, prune: bool = False
+    connection: duckdb.DuckDBPyConnection,
+    settings: SimilarSettings,
+    workspace: Workspace,
+    records: KeptRecords,
+    *,
+    prune: bool = False,
 ) -> None:
     """Make `similar_links`: pairs of records, since when the values that make them alike were known, and how likely.
 
@@ -57,7 +63,7 @@ def propose_similar(
     )
     if not settings.enabled:
         return
-    _collect_versions(connection)
+    _collect_versions(connection, records)
     ((rows,),) = connection.execute("SELECT count(*) FROM compared_rows").fetchall()
     if rows < settings.least_records:
         return
@@ -115,7 +121,7 @@ def _index(folder: Path) -> MatchIndex:
     return MatchIndex(folder, COMPARED, joined_by="email")
 
 
-def _collect_versions(connection: duckdb.DuckDBPyConnection) -> None:
+def _collect_versions(connection: duckdb.DuckDBPyConnection, records: KeptRecords) -> None:
     """Make `versions`, each record as it was first known and as it is known last, and `compared_rows`, their values."""
     told = " + ".join(f"({name} IS NOT NULL)::INTEGER" for name in COMPARED_COLUMNS)
     # A blank is told from an empty text by its own sign.
@@ -124,7 +130,8 @@ def _collect_versions(connection: duckdb.DuckDBPyConnection) -> None:
         f"""CREATE TABLE versions AS
         WITH enough AS (
             SELECT *, md5_number_lower({content}) AS mark
-            FROM record_states SEMI JOIN staged.records USING (system, source_id) WHERE {told} >= {LEAST_VALUES}
+            FROM {records.states_to_compare()} SEMI JOIN staged.records USING (system, source_id)
+            WHERE {told} >= {LEAST_VALUES}
         ), changed AS (
             FROM enough
             QUALIFY mark IS DISTINCT FROM lag(mark) OVER (PARTITION BY system, source_id ORDER BY time)
@@ -133,6 +140,7 @@ def _collect_versions(connection: duckdb.DuckDBPyConnection) -> None:
         QUALIFY row_number() OVER (PARTITION BY system, source_id ORDER BY time) = 1
              OR row_number() OVER (PARTITION BY system, source_id ORDER BY time DESC) = 1"""
     )
+    records.add_known_versions(connection)
     connection.execute(
         f"CREATE TABLE compared_rows AS SELECT DISTINCT mark, {', '.join(COMPARED_COLUMNS)} FROM versions"
     )

@@ -28,18 +28,24 @@ def system_order(settings: Settings) -> pa.Table:
     )
 
 
-def build_golden_fields(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
-    """Make `golden_fields` (customer_id, field, value), one row for each field that has a value today."""
+def build_golden_fields(connection: duckdb.DuckDBPyConnection, settings: Settings, rows: str = "attributes") -> None:
+    """Make `golden_fields` (customer_id, field, value), one row for each field that has a value today.
+
+    Args:
+        connection: where the tables lie.
+        settings: which values win.
+        rows: SQL of the attributes that are looked at.
+    """
     listed = ", ".join(f"'{field}'" for field in GOLDEN_FIELDS)
     connection.execute(
         f"""CREATE TEMP TABLE told_fields AS
         SELECT customer_id, field, min(value) AS least, max(value) AS most
-        FROM attributes WHERE value IS NOT NULL AND field IN ({listed}) GROUP BY customer_id, field"""
+        FROM {rows} WHERE value IS NOT NULL AND field IN ({listed}) GROUP BY customer_id, field"""
     )
     # Most values are undisputed; only the rest asks who wins.
     connection.execute(
         "CREATE TEMP TABLE disputed_values AS "
-        "FROM attributes SEMI JOIN (FROM told_fields WHERE least <> most) USING (customer_id, field)"
+        f"FROM {rows} SEMI JOIN (FROM told_fields WHERE least <> most) USING (customer_id, field)"
     )
     connection.register("system_order", system_order(settings))
     connection.execute(
@@ -88,7 +94,7 @@ def ranked_values_sql(settings: Settings, rows: str = "attributes") -> str:
 
 
 def build_customers(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make `customers`: the golden records, with today's consent and account."""
+    """Make `customers`: the golden records of `new_people`, with today's consent and account."""
     fields = ", ".join(f"max(value) FILTER (field = '{field}') AS {field}" for field in GOLDEN_FIELDS)
     connection.execute(
         f"""CREATE TABLE customers AS
@@ -98,7 +104,8 @@ def build_customers(connection: duckdb.DuckDBPyConnection) -> None:
                    min(d.known_at) AS first_seen_at,
                    arg_min(n.source_id, (d.known_at, n.source_id)) FILTER (n.system = 'email') AS some_email,
                    arg_min(n.source_id, (d.known_at, n.source_id)) FILTER (n.system = 'login') AS some_login
-            FROM node_now n JOIN nodes d USING (node) GROUP BY n.customer_id
+            FROM node_now n SEMI JOIN new_people USING (customer_id) JOIN nodes d USING (node)
+            GROUP BY n.customer_id
         ), golden AS (
             SELECT customer_id, {fields} FROM golden_fields GROUP BY customer_id
         )

@@ -34,6 +34,7 @@ from customers.duplicates import mark_duplicates
 from customers.erasure import erase_decisions
 from customers.events import attach_events, keep_first_copies
 from customers.forgotten import create_mentions, find_forgotten
+from customers.kept_people import KeptPeople
 from customers.kept_records import KeptRecords
 from customers.lifecycle.build import build_lifecycle, refuse_unknown_conditions
 from customers.linking import link_people
@@ -132,6 +133,7 @@ def _unify(settings: Settings, workspace: Workspace, run: str, progress: Progres
         staging = Staging(connection, cache.folder)
         memory = Memory(connection, cache.folder)
         records = KeptRecords(workspace, cache.folder)
+        people = KeptPeople(workspace, cache.folder)
         Reader(connection, staging, settings, scratch, mentions=bool(suppressed)).read(progress)
         data_until, as_of = _set_horizon(connection, settings)
         if suppressed:
@@ -146,13 +148,15 @@ def _unify(settings: Settings, workspace: Workspace, run: str, progress: Progres
             mark_bots(connection, settings.events.bots)
             _date_undated_rows(connection)
             build_profiles(connection, settings, memory, records)
-            build_record_states(connection, memory)
+            build_record_states(connection, memory, records)
             advance()
             build_accounts(connection, memory)
             advance()
             limit_memory(connection, _MEMORY_BESIDE_GB)
             lost = staging.lost_files()
-            resolved = link_people(connection, settings.identity, workspace, run, decisions, cache.folder, prune=lost)
+            resolved = link_people(
+                connection, settings.identity, workspace, run, decisions, records, cache.folder, prune=lost
+            )
             limit_memory(connection, _MEMORY_GB)
             advance()
             mark_duplicates(connection, settings.sources, settings.events.duplicates)
@@ -163,8 +167,10 @@ def _unify(settings: Settings, workspace: Workspace, run: str, progress: Progres
             build_consents(connection)
             build_consent_now(connection, settings)
             build_proofs(connection, settings)
-            build_golden_fields(connection, settings)
+            people.find_new(connection, settings, records.meaning)
+            build_golden_fields(connection, settings, "(FROM attributes SEMI JOIN new_people USING (customer_id))")
             build_customers(connection)
+            people.add_known(connection)
             build_lifecycle(connection, settings.lifecycle.stages)
             advance()
         mark = fingerprint(
@@ -195,7 +201,8 @@ def _unify(settings: Settings, workspace: Workspace, run: str, progress: Progres
         if lost:
             memory.forget_unused()
         # Last: from here on the former run's files are gone.
-        cache.save(mark, staging, memory, records.kept(connection), resolved, Holders(connection))
+        kept = (records.kept(connection), people.kept(connection))
+        cache.save(mark, staging, memory, *kept, resolved, Holders(connection))
     conflicts = conflicts_among(decisions_in_force(decisions))
     log.info("unified", customers=counts["customers"], refused_links=refused, conflicts=len(conflicts))
     return UnifySummary(

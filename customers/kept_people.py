@@ -1,0 +1,102 @@
+"""People of whom nothing is new: their golden records are taken from what a former run published."""
+
+from pathlib import Path
+
+import duckdb
+
+from core.marks import mark_sql
+from core.settings import Settings
+from core.storage import Workspace
+from core.tables import PURPOSES
+from customers.connectors.raw import literal
+
+_MARKS = "people_marks.parquet"
+
+
+class KeptPeople:
+    """Golden records of a former run, by a mark of all that is known of each person.
+
+    Args:
+        workspace: whose table `customers` holds what was published.
+        folder: where a former run kept its marks; None for none.
+    """
+
+    def __init__(self, workspace: Workspace, folder: Path | None) -> None:
+        manifest = workspace.manifest("customers")
+        self._known: str | None = None
+        if folder is not None and manifest is not None and (folder / _MARKS).exists():
+            # A run that was killed between publishing and keeping left tables that the marks do not speak of.
+            generation = literal(str(manifest["generation"]))
+            self._known = f"(FROM read_parquet({literal(folder / _MARKS)}) WHERE generation = {generation})"
+            self._customers = workspace.table_path("customers")
+        self._workspace = workspace
+
+    def find_new(self, connection: duckdb.DuckDBPyConnection, settings: Settings, meaning: str) -> None:
+        """Make `people_marks`, and `new_people`: those who are not as a former run found them.
+
+        A mark stands for the records and keys of a person, since when they are known, all that the records said, and
+        their accounts.
+
+        Args:
+            connection: holds `node_now`, `nodes`, `record_marks`, `account_rows` and `proofs`.
+            settings: which values win.
+            meaning: what decides, beside a record's mark, what is made of the record.
+        """
+        connection.execute(
+            f"""CREATE TABLE people_marks AS
+            WITH said AS (
+                SELECT n.customer_id, hash('node', n.system, n.source_id, d.known_at) AS fact
+                FROM node_now n JOIN nodes d USING (node)
+                UNION ALL
+                SELECT n.customer_id, hash('record', system, source_id, m.mark, m.facts)
+                FROM record_marks m JOIN node_now n USING (system, source_id)
+                UNION ALL
+                SELECT n.customer_id, hash('account', system, source_id, value, occurred_at, recorded_at,
+                                           recorded_assumed)
+                FROM account_rows JOIN node_now n USING (system, source_id)
+            )
+            SELECT customer_id, {mark_sql("fact")} AS mark, count(*) AS facts FROM said GROUP BY customer_id"""
+        )
+        # What was proved of a value holds for whoever has it.
+        ((proved,),) = connection.execute(
+            f"SELECT {mark_sql('hash(field, value, verified, recorded_at)')}::VARCHAR FROM proofs"
+        ).fetchall()
+        self._meaning = f"{meaning} {settings.survivorship.model_dump_json()} {proved}"
+        known = f"{self._known} WHERE meaning = {literal(self._meaning)}" if self._known else "people_marks LIMIT 0"
+        connection.execute(
+            f"""CREATE TABLE new_people AS
+            SELECT customer_id FROM people_marks ANTI JOIN (FROM {known}) USING (customer_id, mark, facts)"""
+        )
+
+    def add_known(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Add to `customers` what a former run found for all other people, with the permissions of today."""
+        if self._known is None:
+            return
+        flags = ", ".join(f"c.consent_{purpose} AS consent_{purpose}" for purpose in PURPOSES)
+        connection.execute(
+            f"""INSERT INTO customers BY NAME
+            SELECT k.* REPLACE ({flags})
+            FROM (FROM read_parquet({literal(self._customers)})
+                  SEMI JOIN (FROM people_marks ANTI JOIN new_people USING (customer_id)) USING (customer_id)) k
+            JOIN consent_now c USING (customer_id)"""
+        )
+
+    def kept(self, connection: duckdb.DuckDBPyConnection) -> "KeepingPeople":
+        """What the next run can use, once the tables were published."""
+        generation = str((self._workspace.manifest("customers") or {})["generation"])
+        return KeepingPeople(connection, generation, self._meaning)
+
+
+class KeepingPeople:
+    """Marks of all people, for the next run."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, generation: str, meaning: str) -> None:
+        self._connection = connection
+        self._told = f"{literal(generation)} AS generation, {literal(meaning)} AS meaning"
+
+    def save(self, folder: Path) -> None:
+        """Write them; the golden records themselves are in the published table `customers`."""
+        self._connection.execute(
+            f"COPY (SELECT *, {self._told} FROM people_marks) TO {literal(folder / _MARKS)} "
+            "(FORMAT parquet, COMPRESSION zstd)"
+        )
