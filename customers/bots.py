@@ -71,32 +71,44 @@ def _find_mail_events(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _find_crowds(connection: duckdb.DuckDBPyConnection, rules: BotSettings, seconds: str) -> None:
-    """Make `crowds` (what was clicked around a click, and when that was first told) and `burst_clicks`."""
+    """Make `crowded` (clicks with another one near), `crowds` and `burst_clicks`.
+
+    `crowds` says for each of them what was clicked around it, and when that was first told.
+    """
     connection.execute(
-        f"""CREATE TABLE crowds AS
+        f"""CREATE TABLE crowded AS
         WITH marked AS (
             SELECT *, lead(occurred_at) OVER near - occurred_at <= {seconds}
                    OR occurred_at - lag(occurred_at) OVER near <= {seconds} AS has_neighbour
             FROM mail_events WHERE type = 'email_click'
             WINDOW near AS (PARTITION BY system, source_id ORDER BY occurred_at, event_id)
-        ), crowded AS (SELECT *, {_mail(rules, "properties")} AS mail FROM marked WHERE has_neighbour)
-        SELECT a.event_id, a.system, a.source_id, a.mail, a.occurred_at, a.recorded_at, b.link,
-               a.mail = b.mail AS same_mail, min(b.recorded_at) AS told_at
+        )
+        SELECT row_number() OVER () AS click, event_id, system, source_id, {_mail(rules, "properties")} AS mail,
+               occurred_at, recorded_at, link
+        FROM marked WHERE has_neighbour"""
+    )
+    connection.execute(
+        f"""CREATE TABLE crowds AS
+        SELECT a.click, b.link, a.mail = b.mail AS same_mail, min(b.recorded_at) AS told_at
         FROM crowded a JOIN crowded b ON a.system = b.system AND a.source_id = b.source_id
             AND b.occurred_at BETWEEN a.occurred_at - {seconds} AND a.occurred_at + {seconds}
         GROUP BY ALL"""
     )
     connection.execute(
         f"""CREATE TABLE burst_clicks AS
-        WITH links AS (
-            SELECT event_id, system, source_id, occurred_at, recorded_at, link, min(told_at) AS told_at
-            FROM crowds GROUP BY ALL
-        )
-        SELECT event_id, system, source_id, occurred_at,
-               greatest(recorded_at, list_sort(list(told_at))[{rules.burst_links}]) AS since
-        FROM links GROUP BY event_id, system, source_id, occurred_at, recorded_at
-        HAVING count(*) >= {rules.burst_links}"""
+        WITH links AS (SELECT click, link, min(told_at) AS told_at FROM crowds GROUP BY click, link)
+        {_first_told("links", rules.burst_links)}"""
     )
+
+
+def _first_told(links: str, needed: int) -> str:
+    """SQL of the clicks around which so many links were clicked, and since when that is known."""
+    return f"""
+        SELECT event_id, system, source_id, mail, occurred_at, greatest(recorded_at, told) AS since
+        FROM crowded JOIN (
+            SELECT click, list_sort(list(told_at))[{needed}] AS told FROM {links}
+            GROUP BY click HAVING count(*) >= {needed}
+        ) USING (click)"""
 
 
 def _honeypot_marks(rules: BotSettings, seconds: str) -> list[str]:
@@ -113,12 +125,7 @@ def _honeypot_marks(rules: BotSettings, seconds: str) -> list[str]:
 def _unopened_marks(rules: BotSettings, links: int, seconds: str) -> str:
     return f"""
         SELECT c.event_id, c.since, 'unopened'
-        FROM (
-            SELECT event_id, system, source_id, mail, occurred_at,
-                   greatest(recorded_at, list_sort(list(told_at))[{links}]) AS since
-            FROM crowds WHERE same_mail GROUP BY event_id, system, source_id, mail, occurred_at, recorded_at
-            HAVING count(*) >= {links}
-        ) c
+        FROM ({_first_told("(FROM crowds WHERE same_mail)", links)}) c
         JOIN (
             SELECT split_part(event_id, ':', 1) AS source, min(recorded_at) AS told_from
             FROM mail_events WHERE type = 'email_open' GROUP BY source
