@@ -112,7 +112,8 @@ def _find_pairs(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         f"""CREATE TEMP TABLE told_events AS
         WITH told AS (
-            SELECT e.*, t.teller, s.width
+            SELECT e.event_id, e.system, e.source_id, e.type, e.occurred_at, e.recorded_at, e.amount, e.url,
+                   e.properties, t.teller, s.width
             FROM kept_events e JOIN shared_types s USING (type)
             JOIN tellers t ON t.source = split_part(e.event_id, ':', 1)
         ), twice AS (
