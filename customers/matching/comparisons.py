@@ -89,8 +89,8 @@ def _comparison(kind: Kind, left: Form, right: Form) -> _ValueLevels:
     """How two values of these forms, given by their numbers, agree."""
     texts, others = (np.array(form.values, dtype=object) for form in (left, right))
     if kind == "email":
-        mailboxes = np.array([value.rpartition("@")[0] for value in left.values], dtype=object)
-        return lambda first, second: _emails(texts[first], texts[second], mailboxes[first], mailboxes[second])
+        mailboxes = _Mailboxes.of(left.values)
+        return lambda first, second: _emails(texts[first], texts[second], mailboxes.at(first), mailboxes.at(second))
 
     def compare(first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]) -> Levels:
         return _COMPARED[kind](texts[first], others[second])
@@ -166,29 +166,36 @@ def _names(left: _Strings, right: _Strings) -> Levels:
     return np.select([edits == 0, slip, alike], [0, 1, 2], 3).astype(np.int8)
 
 
-def _emails(left: _Strings, right: _Strings, left_local: _Strings, right_local: _Strings) -> Levels:
+@dataclass(frozen=True)
+class _Mailboxes:
+    """What stands before the @ of addresses, its digits and its first letter: prepared once for each address."""
+
+    local: _Strings
+    digits: _Strings
+    initial: _Strings
+
+    @classmethod
+    def of(cls, addresses: Sequence[str]) -> "_Mailboxes":
+        local = [address.rpartition("@")[0] for address in addresses]
+        digits = ["".join(filter(str.isdigit, text)) for text in local]
+        columns = (local, digits, [text[:1] for text in local])
+        return cls(*(np.array(column, dtype=object) for column in columns))
+
+    def at(self, places: npt.NDArray[np.int64]) -> "_Mailboxes":
+        return _Mailboxes(self.local[places], self.digits[places], self.initial[places])
+
+
+def _emails(left: _Strings, right: _Strings, one: _Mailboxes, other: _Mailboxes) -> Levels:
     """0 equal, 1 a slip, 2 a numbered name at another domain, 3 alike names, 4 different (but for the domain)."""
     edits = _edits(left, right)
-    likeness = _likeness(left_local, right_local, 0.9)
-    levels = np.where(edits == 0, 0, 4).astype(np.int8)
-    for place in np.flatnonzero((edits > 0) & ((edits <= 2) | (likeness >= 0.9))):
-        levels[place] = _mailbox_level(left_local[place], right_local[place], int(edits[place]), float(likeness[place]))
-    return levels
-
-
-def _mailbox_level(left: str, right: str, edits: int, likeness: float) -> int:
-    short = min(len(left), len(right))
+    # In double precision, in which what is 0.9 in single precision lies below it.
+    alike = _likeness(one.local, other.local, 0.9).astype(np.float64) >= 0.9
+    short, _ = _lengths(one.local, other.local)
     # Mailboxes of one name are told apart by their numbers, those of one family by their initial.
-    kin = _digits_of(left) == _digits_of(right) and left[:1] == right[:1]
-    if kin and (edits == 1 or (edits == 2 and short >= 8)) and short >= 4:
-        return 1
-    if left == right and short >= 4 and _digits_of(left):
-        return 2
-    return ALIKE_MAILBOX if likeness >= 0.9 else 4
-
-
-def _digits_of(text: str) -> str:
-    return "".join(filter(str.isdigit, text))
+    kin = (one.digits == other.digits) & (one.initial == other.initial)
+    slip = kin & (((edits == 1) & (short >= 4)) | ((edits == 2) & (short >= 8)))
+    numbered = (one.local == other.local) & (short >= 4) & (one.digits != "")
+    return np.select([edits == 0, slip, numbered, alike], [0, 1, 2, ALIKE_MAILBOX], 4).astype(np.int8)
 
 
 def _digits(left: _Strings, right: _Strings) -> Levels:
