@@ -1,10 +1,11 @@
 from datetime import UTC, datetime
 
+import duckdb
 import pyarrow as pa
 import pytest
 
 from core.errors import TableError
-from core.tables import CONSENTS, CUSTOMERS, IDENTITIES, MOMENT, TABLES, TEXT, TableSpec
+from core.tables import CAMPAIGNS, CONSENTS, CUSTOMERS, IDENTITIES, MOMENT, STAFF, TABLES, TEXT, TableSpec
 
 CONSENT = {
     "customer_id": "c_1",
@@ -67,3 +68,32 @@ def test_every_time_carries_its_zone() -> None:
         for name, column in spec.columns.items():
             if name.endswith("_at"):
                 assert column.type == MOMENT, f"{spec.name}.{name}"
+
+
+def test_keys_that_come_again_are_counted_by_themselves_not_by_their_hashes() -> None:
+    campaigns = CAMPAIGNS.empty().append_column("number", pa.array([], pa.int64()))
+    with duckdb.connect() as connection:
+        connection.register("nothing", campaigns)
+        connection.execute("CREATE TABLE given AS FROM nothing")
+        for number, key in enumerate(("b", "a", "a", "a"), 1):
+            connection.execute(
+                "INSERT INTO given BY NAME SELECT ? AS campaign_id, 'fair' AS name, ? AS number", [key, number]
+            )
+        with pytest.raises(TableError, match="campaign_id: field_uniqueness fails in 2 rows"):
+            CAMPAIGNS.check_rows(connection, "given")
+        connection.execute("DELETE FROM given WHERE number > 2")
+        assert CAMPAIGNS.check_rows(connection, "given") == 2
+
+
+def test_rows_may_be_stored_in_the_order_of_other_columns() -> None:
+    with duckdb.connect() as connection:
+        connection.execute(
+            "CREATE TABLE given AS SELECT * FROM (VALUES ('s2', 'b', 1), ('s1', 'a', 2)) t(staff_id, name, number), "
+            "(SELECT NULL AS email, NULL AS team, NULL AS daily_capacity)"
+        )
+        by_name, by_number = (
+            connection.sql(STAFF.query("given", order)).to_arrow_table() for order in ((), ["number"])
+        )
+    assert by_name["staff_id"].to_pylist() == ["s1", "s2"]
+    assert by_number["staff_id"].to_pylist() == ["s2", "s1"]
+    assert by_number.schema == by_name.schema
