@@ -224,3 +224,26 @@ def test_forgetting_what_was_compared_changes_no_cell(tmp_path: Path) -> None:
     company.unify()
     now = every_table(company)
     assert {name for name in TABLES if now[name] != anew[name]} == set()
+
+
+def test_what_is_proved_of_a_value_changes_the_golden_record_of_a_person_of_whom_nothing_else_is_new(
+    tmp_path: Path,
+) -> None:
+    company = new_company(tmp_path / "home", np.random.default_rng(7))
+    company.extra["survivorship"]["proofs"] = {"phone": {"refuted_by": ["email_bounced"]}}
+    mail = "u700@firm7.example.jp"
+    head = "id,email,last,first,company,phone"
+    company.write("leads7.csv", f"{head},account,typed\n700,{mail},佐藤,花子,,03-5555-0700,,{day(1)}\n")
+    company.write("cards7.csv", f"{head},typed\n700,{mail},佐藤,花子,,03-5555-0799,{day(2)}\n")
+    company.unify()
+
+    def phone() -> set[str]:
+        who = company.who("crm", "700")
+        return {row["phone"] for row in company.rows("customers") if row["customer_id"] == who}
+
+    before = phone()
+    company.write("mails8.csv", "id,who,type,url,campaign,at\nz1,700,email_bounced,/,c1,2025-12-20T10:00:00Z\n")
+    anew = with_nothing_kept(company, erase_cache, tmp_path / "other")
+    company.unify()
+    assert phone() != before
+    assert company.rows("customers") == anew["customers"]
