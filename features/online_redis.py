@@ -6,6 +6,7 @@ from typing import Any, Literal
 from feast import RepoConfig
 from feast.repo_config import FeastConfigBaseModel
 
+from features.connection_pool import ConnectionPool
 from features.online_server import connect_redis, redis_faults
 from features.online_store import PackedOnlineStore
 
@@ -52,12 +53,15 @@ class RedisOnlineStore(PackedOnlineStore):
     def __init__(self) -> None:
         super().__init__()
         self._client: Any = None
+        self._readers: ConnectionPool | None = None
         self._script: Any = None
 
     def read_rows(self, config: RepoConfig, keys: Sequence[bytes], views: Sequence[str]) -> list[list[bytes | None]]:
         """See `PackedOnlineStore`: one round trip."""
-        client, prefix = self._connect(config), _prefix(config)
-        with redis_faults():
+        if self._readers is None:
+            self._readers = ConnectionPool(lambda: connect_redis(config.online_store.url_env, alone=True))
+        prefix = _prefix(config)
+        with redis_faults(), self._readers.connection() as client:
             if len(keys) == 1:
                 return [client.hmget(prefix + keys[0], views)]
             pipeline = client.pipeline(transaction=False)

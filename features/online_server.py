@@ -39,8 +39,12 @@ def namespace(settings: Settings) -> str:
     return settings.online_store.namespace or settings.name
 
 
-def connect_redis(url_env: str) -> Any:
+def connect_redis(url_env: str, *, alone: bool = False) -> Any:
     """A client of the Redis server; it connects when first used.
+
+    Args:
+        url_env: the environment variable that holds the URL.
+        alone: for one thread at a time, on one connection that is not looked for anew with each command.
 
     Raises:
         ConfigurationError: the URL or the driver is missing.
@@ -51,7 +55,12 @@ def connect_redis(url_env: str) -> Any:
     except ImportError as error:
         raise _without_driver("redis") from error
     try:
-        return redis.Redis.from_url(url, socket_connect_timeout=_CONNECT_SECONDS, socket_timeout=_ANSWER_SECONDS)
+        return redis.Redis.from_url(
+            url,
+            single_connection_client=alone,
+            socket_connect_timeout=_CONNECT_SECONDS,
+            socket_timeout=_ANSWER_SECONDS,
+        )
     except ValueError as error:
         raise _misread("redis", url_env) from error
 
