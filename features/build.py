@@ -190,7 +190,16 @@ def _write_views(
     with ExitStack() as stack:
         advance = stack.enter_context((progress or SilentProgress()).task("features", total))
         writers = {
-            view: stack.enter_context(pq.ParquetWriter(folder / f"{view}.parquet", schema, compression="zstd"))
+            view: stack.enter_context(
+                pq.ParquetWriter(
+                    folder / f"{view}.parquet",
+                    schema,
+                    compression="zstd",
+                    # Numbers, and ids that hardly repeat, take less time and no more room without a dictionary.
+                    use_dictionary=_categories(schema),
+                    data_page_version="2.0",
+                )
+            )
             for view, schema in schemas.items()
         }
         # While a batch is written, the next one is counted.
@@ -200,14 +209,16 @@ def _write_views(
             made: dict[ViewName, list[pa.Table]] = {}
             for scope, alike in _by_scope(views).items():
                 asked = select_batch(connection, batch, scope)
+                counted = ""
                 if asked:
                     select_details(connection, settings)
                     bounds = EventBounds(batch.most_events, types, marks)
-                    _count_events(connection, settings, [f for features in alike.values() for f in features], bounds)
+                    counted = _count_events(connection, settings, alike, bounds)
                 for view, features in alike.items():
                     parts = [kept.rows(view, scope, built_at, batch)]
                     if asked:
-                        parts.append(connection.sql(_row_query(settings, view, features, built_at)).to_arrow_table())
+                        query = _row_query(settings, view, features, built_at, counted)
+                        parts.append(connection.sql(query).to_arrow_table())
                     made[view] = [part for part in parts if part is not None]
             for former in written:
                 former.result()
@@ -234,12 +245,20 @@ def _by_scope(views: Mapping[ViewName, tuple[Feature, ...]]) -> dict[Scope, dict
 
 
 def _count_events(
-    connection: duckdb.DuckDBPyConnection, settings: Settings, features: Sequence[Feature], bounds: EventBounds
-) -> None:
-    """Create `event_rows`: one row per moment to be counted, with whatever counts events."""
-    counting = [feature for feature in features if feature.view not in QUERIES]
-    rows = event_rows_sql(settings, counting, bounds) if counting else "FROM batch_moments"
+    connection: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    views: Mapping[ViewName, tuple[Feature, ...]],
+    bounds: EventBounds,
+) -> str:
+    """SQL of one row per moment to be counted, with whatever counts events; of several views it is counted once."""
+    counting = [features for view, features in views.items() if view not in QUERIES]
+    if not counting:
+        return ""
+    rows = event_rows_sql(settings, [feature for features in counting for feature in features], bounds)
+    if len(counting) < 2:
+        return f"({rows})"
     connection.execute(f"CREATE OR REPLACE TEMP TABLE event_rows AS {rows}")
+    return "event_rows"
 
 
 def _in_order(parts: Sequence[pa.Table], view: str, schema: pa.Schema, batch: Batch) -> pa.Table:
@@ -256,6 +275,11 @@ def _in_order(parts: Sequence[pa.Table], view: str, schema: pa.Schema, batch: Ba
     return rows.combine_chunks().take(pa.array(order))
 
 
+def _categories(schema: pa.Schema) -> list[str]:
+    """The features that are texts."""
+    return [field.name for field in schema if pa.types.is_string(field.type) and field.name != "customer_id"]
+
+
 def view_schema(view: str, features: tuple[Feature, ...]) -> pa.Schema:
     """The columns of a view's file: whose row, as of when, when built, the row's marker, then the features."""
     return pa.schema(
@@ -269,14 +293,18 @@ def view_schema(view: str, features: tuple[Feature, ...]) -> pa.Schema:
     )
 
 
-def _row_query(settings: Settings, view: ViewName, features: tuple[Feature, ...], built_at: str) -> str:
-    """A row for each moment of the batch, in agreed types: counted events beside what the view's own query says."""
-    own = f" LEFT JOIN ({QUERIES[view](settings)}) v USING (moment)" if view in QUERIES else ""
+def _row_query(
+    settings: Settings, view: ViewName, features: tuple[Feature, ...], built_at: str, event_rows: str
+) -> str:
+    """A row for each moment of the batch, in agreed types: counted events, or what the view's own query says."""
+    rows = f"{event_rows} b"
+    if view in QUERIES:
+        rows = f"batch_moments b LEFT JOIN ({QUERIES[view](settings)}) v USING (moment)"
     columns = ",\n    ".join(f"{_typed(feature)} AS {feature.name}" for feature in features)
     return f"""
 SELECT b.moment, b.customer_id, b.as_of, TIMESTAMPTZ '{built_at}' AS built_at, b.at_us AS {row_marker(view)},
     {columns}
-FROM event_rows b{own}
+FROM {rows}
 """
 
 

@@ -6,14 +6,16 @@ record was linked to the person and the link ended, when it was found out to be 
 the record in which another system tells of the same. So counting needs one join and two comparisons, whatever happened.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 
 import duckdb
 
 from core.patterns import like_pattern
 from core.settings import Settings
-from features.catalog import PASSIVE_TYPES
+from features.catalog import PASSIVE_TYPES, Feature, Measure
 
+# No time zone begins a day, or an hour, at any other moment than that of a quarter of an hour.
+_QUARTER = 15 * 60_000_000
 ALWAYS, FOREVER = -(2**63), 2**63 - 1
 # Yes-or-no questions about an event are the bits of whole numbers, so many in each.
 _BITS = 60
@@ -22,9 +24,21 @@ ACTIVE, AT_WEEKEND, IN_WORKING_HOURS = "is active", "at weekend", "in working ho
 _HABITS = (ACTIVE, AT_WEEKEND, IN_WORKING_HOURS)
 
 
-def prepare_events(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
-    """Create `countable_events` (a view over the published events) and `event_facts` (narrow rows by person)."""
-    for statement in (_KEPT_TWINS, _FREE_PERIODS, _COUNTABLE_EVENTS, _event_kinds(settings), _event_facts(settings)):
+def prepare_events(connection: duckdb.DuckDBPyConnection, settings: Settings, features: Sequence[Feature]) -> None:
+    """Create `countable_events` (a view over the published events) and `event_facts` (narrow rows by person).
+
+    What none of the features asks of an event is blank, and costs nothing.
+    """
+    asked = {feature.measure for feature in features}
+    facts = _event_facts(settings, asked)
+    for statement in (
+        _KEPT_TWINS,
+        _FREE_PERIODS,
+        _COUNTABLE_EVENTS,
+        _event_kinds(settings),
+        _quarters(settings),
+        facts,
+    ):
         connection.execute(statement)
 
 
@@ -124,13 +138,29 @@ FROM (SELECT DISTINCT type, channel FROM events)
 """
 
 
-def _event_facts(settings: Settings) -> str:
+def _quarters(settings: Settings) -> str:
+    """The local time of every quarter of an hour in which anything happened: calendars are asked once for each."""
+    return f"""
+CREATE TEMP TABLE quarters AS
+SELECT quarter, CAST(local AS DATE) - DATE '1970-01-01' AS local_day, isodow(local) >= 6 AS weekend,
+       isodow(local) < 6 AND hour(local) BETWEEN 9 AND 17 AS working_hours
+FROM (
+    SELECT quarter, make_timestamptz(quarter * {_QUARTER}) AT TIME ZONE '{settings.timezone}' AS local
+    FROM (SELECT DISTINCT epoch_us(occurred_at) // {_QUARTER} AS quarter FROM events)
+)
+"""
+
+
+def _event_facts(settings: Settings, asked: Set[Measure]) -> str:
     """Narrow rows, sorted by person: batches of people read their own part, and neighbours are added up together."""
-    local = f"(e.occurred_at AT TIME ZONE '{settings.timezone}')"
-    gained = {
-        AT_WEEKEND: f"isodow({local}) >= 6",
-        IN_WORKING_HOURS: f"isodow({local}) < 6 AND hour({local}) BETWEEN 9 AND 17",
-    }
+    gained = {}
+    if "weekend_share" in asked:
+        gained[AT_WEEKEND] = "q.weekend"
+    if "working_hours_share" in asked:
+        gained[IN_WORKING_HOURS] = "q.working_hours"
+    # The page without host and parameters, as a number: kinds of pages are only counted.
+    topic = """CASE WHEN e.url IS NOT NULL THEN hash(lower(rtrim(
+           regexp_replace(split_part(split_part(e.url, '#', 1), '?', 1), '^[a-z]+://[^/]*', ''), '/'))) END"""
     # What fails by its details loses the mark that its type and channel gave it; only those are looked at.
     failed = {
         name: f"{flag_sql(settings, name)} AND NOT ({condition})"
@@ -146,11 +176,10 @@ CREATE TEMP TABLE event_facts AS
 SELECT e.customer, e.known, e.until, e.occurred, k.type_code, {", ".join(marks)},
        -- Hundredths as whole numbers: their sum does not depend on the order of addition.
        TRY_CAST(round(e.amount * 100) AS BIGINT) AS amount_hundredths,
-       CAST({local} AS DATE) - DATE '1970-01-01' AS local_day,
-       -- The page without host and parameters, as a number: kinds of pages are only counted.
-       CASE WHEN e.url IS NOT NULL THEN hash(lower(rtrim(
-           regexp_replace(split_part(split_part(e.url, '#', 1), '?', 1), '^[a-z]+://[^/]*', ''), '/'))) END AS topic
-FROM countable_events e JOIN event_kinds k USING (type, channel){_campaigns_sql(settings)}
+       q.local_day,
+       {topic if "distinct_topics" in asked else "NULL"}::UBIGINT AS topic
+FROM countable_events e JOIN event_kinds k USING (type, channel)
+JOIN quarters q ON q.quarter = e.occurred // {_QUARTER}{_campaigns_sql(settings)}
 ORDER BY e.customer
 """
 

@@ -33,7 +33,7 @@ def prepare_facts(connection: duckdb.DuckDBPyConnection, settings: Settings, fea
     """Create the fact tables in `connection`, which knows the unified tables, and the people by `number_people`."""
     for statement in (_NODES, _LINKS):
         connection.execute(statement)
-    prepare_events(connection, settings)
+    prepare_events(connection, settings, features)
     for statement in (*_attribute_facts(settings, features), *_DEAL_FACTS, _CONTRACT_FACTS, _CONSENT_FACTS):
         connection.execute(statement)
 

@@ -72,7 +72,7 @@ def mark_people(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(_DEAL_TOLD)
     period = f"(greatest(moment, 0) // {PERIOD})::INTEGER AS period"
     events = " UNION ALL ".join(
-        f"""SELECT customer, known AS moment, hash('{table}', *COLUMNS(* EXCLUDE (customer, until))) AS fact
+        f"""SELECT customer, known AS moment, hash('{table}', *COLUMNS(* EXCLUDE (customer, until, local_day))) AS fact
     FROM {table}
     UNION ALL
     SELECT customer, until, hash('{table} ends', *COLUMNS(* EXCLUDE (customer)))
