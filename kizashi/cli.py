@@ -13,7 +13,7 @@ import typer
 from kizashi import __version__
 from kizashi.cli_identity import identity_app
 from kizashi.cli_lifecycle import lifecycle_app
-from kizashi.cli_models import change, promote, replay, retrain, rollback
+from kizashi.cli_models import change, promote, recalibrate, replay, retrain, rollback
 from kizashi.cli_serving import alerts_app, keys_app, segments_app, serve
 from kizashi.launch import run_guarded
 from kizashi.options import DEFAULT_CONFIG, Config, Debug, Json, Language, ModelArgument, open_job
@@ -245,7 +245,7 @@ def explain(
 
 app.command()(replay)
 app.command()(change)
-for command in (promote, rollback, retrain):
+for command in (promote, rollback, recalibrate, retrain):
     app.command()(command)
 
 

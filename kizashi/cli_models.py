@@ -93,6 +93,22 @@ def rollback(model: ModelArgument, config: Config = DEFAULT_CONFIG, json: Json =
     show_promotion(job.console, job.settings.locale, result)
 
 
+def recalibrate(
+    model: ModelArgument, config: Config = DEFAULT_CONFIG, json: Json = False, debug: Debug = False
+) -> None:
+    """Hold the champion's probabilities against the outcomes since, and move their level if they are clearly off."""
+    del debug
+    job = open_job(config, json)
+    name = job.model(model)
+    from core.clock import SystemClock
+    from kizashi.models_view import show_recalibration
+    from kizashi.retrain import recalibrate_model
+
+    with job.workspace.lock(), job.console.progress as progress:
+        level = recalibrate_model(job.settings, job.workspace, name, clock=SystemClock(), progress=progress)
+    show_recalibration(job.console, job.settings.locale, level)
+
+
 def retrain(
     model: Annotated[str | None, typer.Argument(help="Which model; without one, all that are configured.")] = None,
     if_needed: Annotated[
@@ -103,7 +119,10 @@ def retrain(
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Train anew on the features at hand, and score when another model answers; safe to call from cron."""
+    """Train anew on the features at hand, and score when another model answers; safe to call from cron.
+
+    With --if-needed, a model that need not be trained is recalibrated if its probabilities are clearly off.
+    """
     del debug
     job = open_job(config, json)
     names = [job.model(model)] if model else list(job.settings.models.names)

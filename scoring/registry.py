@@ -132,10 +132,19 @@ class Registry:
         Raises:
             NotFoundError: there is no such version.
         """
+        run = self.run_of(model, version)
+        with quiet_mlflow():
+            return None if run is None else self.client.get_run(run).data.tags.get(DATA_TAG)
+
+    def run_of(self, model: ModelName, version: str) -> str | None:
+        """The id of the run that made a version, by alias or number; None of one registered by hand.
+
+        Raises:
+            NotFoundError: there is no such version.
+        """
         with quiet_mlflow():
             found = self.client.get_model_version(registered_name(model), self._number(model, version))
-            told = self.client.get_run(found.run_id).data.tags if found.run_id else {}
-        return told.get(DATA_TAG)
+        return str(found.run_id) if found.run_id else None
 
     def _number(self, model: ModelName, version: str) -> str:
         found = self.version_of(model, version)

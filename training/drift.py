@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from training.ladder import log_loss
+from training.ladder import log_loss, wins_clearly
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.bool_]
@@ -39,7 +39,11 @@ class Drift:
 
 
 def forecast_drift(
-    log_odds: Floats, label: Labels, time: NDArray[np.datetime64], gap: np.timedelta64 | None = None
+    log_odds: Floats,
+    label: Labels,
+    time: NDArray[np.datetime64],
+    gap: np.timedelta64 | None = None,
+    circle: NDArray[np.int64] | None = None,
 ) -> Drift:
     """The rule that would have served best so far, applied to the newest rows.
 
@@ -51,8 +55,10 @@ def forecast_drift(
         label: their outcomes.
         time: their moments.
         gap: how long an outcome takes to be known.
+        circle: rows with equal numbers are one piece of evidence; default: each row is one.
     """
     order = np.argsort(time, kind="stable")
+    same = np.arange(len(order)) if circle is None else np.unique(circle, return_inverse=True)[1][order]
     z, won = log_odds[order], label[order].astype(np.float64)
     moment = time[order].astype("datetime64[us]").astype(np.int64)
     if min(won.sum(), (1 - won).sum()) < 2 * _FEWEST_WINS or moment[0] == moment[-1]:
@@ -60,6 +66,7 @@ def forecast_drift(
     wait = 0 if gap is None else int(gap / np.timedelta64(1, "us"))
     rules = [("none", 1.0)] + [("window", share) for share in _WINDOWS] + [("trend", share) for share in (1.0, 0.5)]
     losses: list[list[Floats]] = [[] for _ in rules]
+    judged: list[NDArray[np.int64]] = []
     for origin in _ORIGINS:
         start = int(origin * len(z))
         # Rows of one moment stay together.
@@ -69,21 +76,21 @@ def forecast_drift(
         if min(won[:known].sum(), (1 - won[:known]).sum()) < _FEWEST_WINS or end <= start:
             continue
         ahead = float(np.mean(moment[start:end]))
+        judged.append(same[start:end])
         for loss, (rule, share) in zip(losses, rules, strict=True):
             # Even "none" knows the past's own mean: what is judged is how to go on from it.
             shift = _shift(rule, share, z[:known], won[:known], moment[:known], ahead)
             loss.append(log_loss(won[start:end].astype(np.bool_), z[start:end] + shift))
     if not losses[0]:
         return Drift()
-    by_rule = [np.concatenate(parts) for parts in losses]
+    by_rule, evidence = [np.concatenate(parts) for parts in losses], np.concatenate(judged)
     best = min(range(len(rules)), key=lambda n: float(by_rule[n].mean()))
     gain = by_rule[0] - by_rule[best]
-    if best == 0 or gain.mean() * np.sqrt(len(gain)) <= _CLEARLY * gain.std():
+    if best == 0 or not wins_clearly(by_rule[0], by_rule[best], evidence, _CLEARLY):
         return Drift()
     # Where the line did as well as the best level, within a standard error, it goes on better farther ahead.
     line = rules.index(("trend", 1.0))
-    behind = by_rule[line] - by_rule[best]
-    if behind.mean() * np.sqrt(len(behind)) <= behind.std():
+    if not wins_clearly(by_rule[line], by_rule[best], evidence, 1.0):
         best = line
     rule, share = rules[best]
     block = max(1, int(_AHEAD / (1 + _AHEAD) * len(z)))

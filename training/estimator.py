@@ -3,7 +3,7 @@
 import os
 import time as clock
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Literal, Self
 
@@ -21,27 +21,20 @@ from core.errors import ContractError, EvidenceError
 from core.model_settings import EstimatorSettings, SplitSettings
 from scoring.additive import AdditiveModel, Rung
 from scoring.calibration import Calibrator, shift_to_mean
+from scoring.curves import Curves
 from scoring.encoding import encode
 from scoring.grades import Support, freeze_reference
 from training.calibration_choice import best_calibrator
 from training.columns import Encoded, as_table, directions, row_hash
 from training.drift import Drift, forecast_drift
-from training.forest import Shape, dataset, grow, join
+from training.forest import Shape
 from training.ladder import CLEARLY, USEFUL, log_loss, steady_blend, wins_clearly
-from training.logistic import (
-    LEARNED_ROWS,
-    PENALTIES,
-    TRIED_ROWS,
-    choose_penalty,
-    curves_of,
-    design,
-    fit_coefficients,
-    lay_basis,
-    limits,
-)
+from training.logistic import PENALTIES, TRIED_ROWS, choose_penalty, design, fit_coefficients, lay_basis, limits
+from training.recipe import Recipe
 from training.row_reasons import strongest_columns
+from training.segment_levels import segment_levels
 from training.split import divide_by_circle, split_off_newest
-from training.tuning import Fold, Search, TreeSearch, Trial
+from training.tuning import Fold, Search, TreeSearch
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.bool_]
@@ -72,23 +65,6 @@ class HeldOut:
     rows: Rows
     margin: Floats
     how: str
-
-
-@dataclass(frozen=True)
-class _Recipe:
-    """What the folds decided: how the final model is to be made.
-
-    Attributes:
-        rung: the highest rung in it.
-        penalty: of the logistic part.
-        curves_weight: of the logistic part in the blend.
-        trees: shapes with their weights in the blend.
-    """
-
-    rung: Rung
-    penalty: float = 0.0
-    curves_weight: float = 0.0
-    trees: tuple[tuple[Trial, float], ...] = ()
 
 
 class LeadScorer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
@@ -209,6 +185,7 @@ class LeadScorer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
             chosen = self._trial_rows(circle)
             folds = self._folds(encoded, label, circle, chosen)
             recipe, held, margin = self._climb(folds, label, circle, base, started)
+            recipe, margin = self._level(encoded, recipe, label, circle, held, margin)
             self.verdict_ = "do_not_use" if recipe.rung == "prior" else "use"
             self.recipe_ = recipe
             self._calibrate(encoded, recipe, label, when, circle, held, margin, base)
@@ -301,23 +278,33 @@ class LeadScorer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
 
     def _climb(
         self, folds: list[Fold], label: Labels, circle: Rows, base: float, started: float
-    ) -> tuple[_Recipe, Rows, Floats]:
+    ) -> tuple[Recipe, Rows, Floats]:
         """Try the rungs on the folds; what the final model is to be, and its margins on the held-out rows."""
         held = np.concatenate([fold.held for fold in folds])
         won = label[held]
         prior = np.concatenate([np.full(len(f.held), logit(np.mean(label[f.fit]))) for f in folds])
         penalty, logistic = self._try_logistic(folds, label)
-        recipe, margin = _Recipe("logistic", penalty, 1.0), logistic
+        recipe, margin = Recipe("logistic", penalty, 1.0), logistic
         if min(label.sum(), (~label).sum()) >= _MIN_TREE_WINS:
             self.trials_ = self._search(folds, label, started)
             best = self.trials_.trials[: 2 * self.members]
             mixed = steady_blend(won, [logistic, *(trial.margin for trial in best)], self.members + 1, circle[held])
             if mixed.weights[1:].any() and self._wins(won, margin, mixed.margin, circle[held]):
                 trees = tuple((t, float(w)) for t, w in zip(best, mixed.weights[1:], strict=True) if w)
-                recipe, margin = _Recipe("trees", penalty, float(mixed.weights[0]), trees), mixed.margin
+                recipe, margin = Recipe("trees", penalty, float(mixed.weights[0]), trees), mixed.margin
         if not self._wins(won, prior, margin, circle[held], USEFUL):
-            return _Recipe("prior"), held, prior
+            return Recipe("prior"), held, prior
         return recipe, held, margin
+
+    def _level(
+        self, encoded: Encoded, recipe: Recipe, label: Labels, circle: Rows, held: Rows, margin: Floats
+    ) -> tuple[Recipe, Floats]:
+        """The recipe and its held-out margins, put right in parts of the market where they are clearly off."""
+        if recipe.rung == "prior":
+            return recipe, margin
+        matrix = encoded.matrix[held]
+        levels = segment_levels(matrix, self.columns_, margin, label[held], circle[held])
+        return replace(recipe, levels=levels), margin + Curves(len(self.columns_), levels).margin(matrix)
 
     def _wins(self, won: Labels, simple: Floats, more: Floats, circle: Rows, errors: float = CLEARLY) -> bool:
         return wins_clearly(log_loss(won, simple), log_loss(won, more), circle, errors)
@@ -370,7 +357,7 @@ class LeadScorer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
     def _calibrate(
         self,
         encoded: Encoded,
-        recipe: _Recipe,
+        recipe: Recipe,
         label: Labels,
         when: NDArray[np.datetime64] | None,
         circle: Rows,
@@ -392,7 +379,7 @@ class LeadScorer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
             calibrator = best_calibrator(margins, label[rows], circle[rows])
             calibrator = shift_to_mean(calibrator, margin, float(label[held].mean()))
         gap = np.timedelta64(timedelta(days=self.gap_days))
-        self.drift_ = forecast_drift(calibrator.log_odds(margin), label[held], when[held], gap)
+        self.drift_ = forecast_drift(calibrator.log_odds(margin), label[held], when[held], gap, circle=circle[held])
         self.calibrator_ = calibrator.shifted(self.drift_.shift)
 
     def _later(self, label: Labels, when: NDArray[np.datetime64], circle: Rows) -> tuple[Rows, Rows] | None:
@@ -413,35 +400,17 @@ class LeadScorer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         base = float(logit(label.mean()))
         return self._final(encoded, self.recipe_, label, np.arange(len(label)), base)
 
-    def _final(self, encoded: Encoded, recipe: _Recipe, label: Labels, rows: Rows, base: float) -> AdditiveModel:
-        """The chosen rung, learned from all the rows given."""
-        width = len(self.columns_)
-        if recipe.rung == "prior":
-            return AdditiveModel(width, base)
-        matrix, won = encoded.rows(rows), label[rows]
-        constant, curves, trees = 0.0, None, None
-        if recipe.curves_weight:
-            some = slice(0, LEARNED_ROWS)
-            basis = lay_basis(matrix[some], self.columns_)
-            laid = design(matrix[some], basis)
-            low, high = limits(basis, self._monotone)
-            start = np.append(np.zeros(laid.shape[1]), logit(won[some].mean()))
-            with threadpool_limits(1):
-                found = fit_coefficients(laid, won[some], recipe.penalty, low, high, start)
-            level, curves = curves_of(basis, found, laid)
-            constant, curves = level * recipe.curves_weight, curves.scaled(recipe.curves_weight)
-        if recipe.trees:
-            data = dataset(matrix, won, self.columns_)
-            trees = join(
-                [
-                    (
-                        grow(data, t.shape, t.rounds, self.random_state + n, self.num_threads, self._monotone),
-                        weight,
-                    )
-                    for n, (t, weight) in enumerate(recipe.trees)
-                ]
-            )
-        return AdditiveModel(width, constant, curves, trees)
+    def _final(self, encoded: Encoded, recipe: Recipe, label: Labels, rows: Rows, base: float) -> AdditiveModel:
+        """The chosen model, learned from all the rows given."""
+        return recipe.make(
+            encoded.rows(rows),
+            label[rows],
+            self.columns_,
+            self._monotone,
+            base=base,
+            seed=self.random_state,
+            threads=self.num_threads,
+        )
 
 
 def planned_trials(budget: float, rows: int, columns: int) -> int:

@@ -23,6 +23,8 @@ with warnings.catch_warnings():
     from mlflow.types.schema import AnyType
 
 EXPERIMENT = "kizashi"
+# MLflow shows a run below the one that this names.
+PARENT_TAG = "mlflow.parentRunId"
 _WORKSPACE_TAG = "kizashi.workspace"
 # What the bundle needs to answer, named here: letting MLflow find out takes it many seconds.
 _REQUIREMENTS = ["lightgbm", "mlflow", "numpy", "pandas", "pyarrow", "scipy"]

@@ -79,6 +79,22 @@ TEXTS: dict[str, dict[Language, str]] = {
         "ja": "学習し直す必要はありません。",
         "en": "There is no need to train again.",
     },
+    "moved": {
+        "ja": "{since}以降の{wins}は{expected}人の見込みに対し、実際は{observed}人でした。"
+        "偶然では説明できない差なので、確率をこの水準に合わせます。順位と理由は変わりません。",
+        "en": "Since {since}: {expected} {wins} expected, {observed} came, which chance does not explain. "
+        "Probabilities move to that level; order and reasons stay.",
+    },
+    "level_holds": {
+        "ja": "{since}以降の{wins}は{expected}人の見込みに対し、実際は{observed}人でした。"
+        "はっきりした差ではないため、確率は変えません。",
+        "en": "Since {since}: {expected} {wins} expected, {observed} came. That is no clear difference, "
+        "so probabilities stay.",
+    },
+    "nothing_settled": {
+        "ja": "学習より後の結果がまだ確定していないため、確率を見直せません。",
+        "en": "No outcome has settled since it was trained, so there is nothing to hold its probabilities against.",
+    },
     "same": {
         "ja": "同じデータで学習し直した、使用中のモデルと同じものです。",
         "en": "It is the model already in use, trained again on the same data.",

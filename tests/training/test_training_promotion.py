@@ -32,6 +32,7 @@ from scoring.bundle import ModelBundle
 from scoring.registry import CHALLENGER, CHAMPION, GATE_TAG, Registry, registered_name
 from serving.champions import Champions
 from training.promotion import promote_version, roll_back
+from training.recalibration import recalibrate_champion
 from training.recording import RunRecord, record_run
 from training.retraining import need_of_training
 from training.spine import build_spine, scoring_moments
@@ -166,6 +167,50 @@ def test_going_back_restores_the_former_answers_exactly(
     back = roll_back(settings, workspace, "lead")
     assert (back.champion, back.former) == ("1", other)
     assert np.array_equal(answers(), before)
+
+
+def test_a_champion_that_is_clearly_off_is_moved_once_and_can_be_brought_back(
+    trained: tuple[Settings, Workspace, ModelBundle], registry: Registry
+) -> None:
+    settings, workspace, bundle = trained
+    rows = historical_features(settings, workspace, "lead_v1", scoring_moments(settings, workspace, "lead"))
+    off = replace(bundle, calibrator=bundle.calibrator.shifted(2.0))
+    former = challenge(registry, off)
+    registry.crown("lead", former)
+    trained_at = need_of_training(settings, workspace, "lead").age_days
+
+    level = recalibrate_champion(settings, workspace, "lead", clock=CLOCK)
+    assert (level.changed, level.former) == (True, former)
+    assert level.expected > max(30, 2 * level.observed)
+    assert level.shift < -1
+    moved = registry.named("lead", CHAMPION)
+    assert moved.version == level.version
+    assert moved.refusal is None
+    matrix = bundle.encode(rows)
+    log_odds = off.calibrator.log_odds(off.predict_margin(matrix))
+    assert np.allclose(moved.bundle.calibrator.log_odds(moved.bundle.predict_margin(matrix)), log_odds + level.shift)
+    assert np.allclose(moved.bundle.contributions(matrix)[:, :-1], off.contributions(matrix)[:, :-1])
+    assert np.array_equal(moved.bundle.score(bundle.predict_margin(matrix)), off.score(bundle.predict_margin(matrix)))
+    run = registry.client.get_run(str(registry.run_of("lead", CHAMPION)))
+    assert run.data.metrics["logloss_after"] < run.data.metrics["logloss_before"]
+    assert abs(run.data.metrics["expected_observed_after"] - 1) < abs(run.data.metrics["expected_observed_before"] - 1)
+    assert run.data.tags["mlflow.parentRunId"] == registry.run_of("lead", former)
+
+    again = recalibrate_champion(settings, workspace, "lead", clock=CLOCK)
+    assert (again.changed, again.version) == (False, level.version), "no outcome moves a level twice"
+    assert need_of_training(settings, workspace, "lead").age_days == trained_at, "its term goes on"
+    assert roll_back(settings, workspace, "lead").champion == former
+    assert np.array_equal(registry.named("lead", CHAMPION).bundle.predict_margin(matrix), off.predict_margin(matrix))
+
+
+def test_a_champion_whose_expectations_hold_stays(
+    trained: tuple[Settings, Workspace, ModelBundle], registry: Registry
+) -> None:
+    settings, workspace, _ = trained
+    level = recalibrate_champion(settings, workspace, "lead", clock=CLOCK)
+    assert (level.changed, level.version, level.shift) == (False, "1", 0.0)
+    assert f"{level.observed}人" in level.why
+    assert registry.champions("lead") == ["1"]
 
 
 def test_a_run_keeps_what_an_auditor_asks_for(
