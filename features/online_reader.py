@@ -1,6 +1,7 @@
 """Read whole feature services from the online store, in one round trip however many views they have."""
 
 import time
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -85,7 +86,7 @@ class OnlineReader:
             else:
                 for place in chosen:
                     moments[place] = None
-        head = [pa.array(ids, pa.string()), pa.array(moments, MOMENT)]
+        head = [pa.array(ids, pa.string()), _moment_column(moments)]
         # As a struct: a table of sixty columns is put together in C++, not column by column.
         children = [*head, *_in_places(plan, parts, order, len(rows))]
         whole = pa.StructArray.from_buffers(plan.struct, len(rows), [None], children=children)
@@ -172,6 +173,14 @@ def _features(
         pa.array(unpacked.texts[column], _TYPES[kind]) if is_text else blocks[kind].slice(column * count, count)
         for kind, is_text, column in columns
     ]
+
+
+def _moment_column(moments: list[int | None]) -> pa.Array:
+    """Microseconds since 1970 as a column; where none is missing as bytes, which takes a third of the time."""
+    known = [moment for moment in moments if moment is not None]
+    if len(known) < len(moments):
+        return pa.array(moments, MOMENT)
+    return pa.Array.from_buffers(MOMENT, len(known), [None, pa.py_buffer(array("q", known))])
 
 
 def _in_places(plan: _Plan, parts: list[list[pa.Array]], order: list[int], count: int) -> list[pa.Array]:

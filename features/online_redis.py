@@ -63,7 +63,7 @@ class RedisOnlineStore(PackedOnlineStore):
         prefix = _prefix(config)
         with redis_faults(), self._readers.connection() as client:
             if len(keys) == 1:
-                return [client.hmget(prefix + keys[0], views)]
+                return [_ask(client, prefix + keys[0], views)]
             pipeline = client.pipeline(transaction=False)
             for key in keys:
                 pipeline.hmget(prefix + key, views)
@@ -129,6 +129,23 @@ class RedisOnlineStore(PackedOnlineStore):
             self._script = client.register_script(_WRITE)
             self._client = client
         return self._client
+
+
+def _ask(client: Any, key: bytes, views: Sequence[str]) -> list[bytes | None]:
+    """One entity's rows over the client's own connection; what the client does around each command costs as much again.
+
+    A connection that the server has closed meanwhile is left to the client, which opens another one.
+    """
+    from redis.exceptions import ConnectionError as Closed
+
+    connection = client.connection
+    try:
+        connection.send_command("HMGET", key, *views)
+        rows: list[bytes | None] = connection.read_response()
+    except Closed:
+        connection.disconnect()
+        rows = client.hmget(key, views)
+    return rows
 
 
 def _prefix(config: RepoConfig) -> bytes:

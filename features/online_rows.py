@@ -37,6 +37,10 @@ _LENGTH = struct.Struct("<I")
 _MOMENT_OFFSET = 1 << 63
 _ABSENT, _ZERO, _SMALL, _WIDE = range(4)
 _CODES = np.array([[(byte >> shift) & 3 for shift in (0, 2, 4, 6)] for byte in range(256)], np.uint8)
+# By four fields' codes the bytes that their small words take, and above them those that their wide ones do.
+_SMALL_BITS = 20
+_SMALL_MASK = (1 << _SMALL_BITS) - 1
+_TAKEN = (_CODES == _SMALL).sum(axis=1) + ((_CODES == _WIDE).sum(axis=1) << (_SMALL_BITS + 3))
 
 
 @dataclass(frozen=True)
@@ -154,8 +158,8 @@ class Unpacked:
     """Values of several rows side by side.
 
     Attributes:
-        words: rows x all number fields of all layouts, in their order; zero where absent.
-        present: which of them there are.
+        words: rows x places, one for each field of all layouts and more in between; zero where there is no number.
+        present: at which places there is a value.
         texts: for each other field of all layouts, the bytes of each row; None where absent.
     """
 
@@ -170,17 +174,9 @@ class RowReader:
     def __init__(self, layouts: Sequence[Layout]) -> None:
         self._layouts = tuple(layouts)
         self._flag_bytes = [layout.flag_bytes for layout in layouts]
-        first_codes = [0, *accumulate(4 * count for count in self._flag_bytes)]
-        self._width = first_codes.pop()
-        self._first_codes = first_codes
-        self._numbers = np.array(
-            [
-                first + place
-                for first, layout in zip(first_codes, layouts, strict=True)
-                for place in range(len(layout.numbers))
-            ],
-            np.intp,
-        )
+        self._first_flags = list(accumulate(self._flag_bytes, initial=0))[:-1]
+        self._places = 4 * sum(self._flag_bytes)
+        first_codes = [4 * first for first in self._first_flags]
         # By view the codes of its texts.
         self._texts = [
             range(first + len(layout.numbers), first + len(layout.names))
@@ -189,9 +185,9 @@ class RowReader:
         # In which column of the result each field of each view lies.
         self._number_columns: dict[tuple[int, str], int] = {}
         self._text_columns: dict[tuple[int, str], int] = {}
-        for view, layout in enumerate(layouts):
-            for field in layout.numbers:
-                self._number_columns[view, layout.names[field]] = len(self._number_columns)
+        for view, (first, layout) in enumerate(zip(first_codes, layouts, strict=True)):
+            for place, field in enumerate(layout.numbers, first):
+                self._number_columns[view, layout.names[field]] = place
             for field in layout.texts:
                 self._text_columns[view, layout.names[field]] = len(self._text_columns)
 
@@ -208,25 +204,27 @@ class RowReader:
         flags = b"".join(
             [packed[start : start + size] for row in rows for packed, size in zip(row, self._flag_bytes, strict=True)]
         )
-        codes = _CODES[np.frombuffer(flags, np.uint8)].reshape(count, self._width)
-        small, wide = codes == _SMALL, codes == _WIDE
-        # How many bytes each view's small and wide words take, with where they begin.
-        small_ends = np.add.reduceat(small, self._first_codes, axis=1, dtype=np.int64)
-        small_ends += start
-        small_ends += self._flag_bytes
-        wide_ends = small_ends + 8 * np.add.reduceat(wide, self._first_codes, axis=1, dtype=np.int64)
-        smalls, wides, tails = [], [], wide_ends.tolist()
-        for row, middles, ends in zip(rows, small_ends.tolist(), tails, strict=True):
-            for packed, size, middle, end in zip(row, self._flag_bytes, middles, ends, strict=True):
-                smalls.append(packed[start + size : middle])
+        coded = np.frombuffer(flags, np.uint8)
+        codes = _CODES[coded].reshape(count, self._places)
+        taken = np.add.reduceat(_TAKEN[coded].reshape(count, -1), self._first_flags, axis=1).tolist()
+        smalls, wides, tails = [], [], []
+        for row, sizes in zip(rows, taken, strict=True):
+            ends = []
+            for packed, flag_bytes, size in zip(row, self._flag_bytes, sizes, strict=True):
+                begin = start + flag_bytes
+                middle = begin + (size & _SMALL_MASK)
+                end = middle + (size >> _SMALL_BITS)
+                smalls.append(packed[begin:middle])
                 wides.append(packed[middle:end])
-        words = np.zeros((count, self._width), np.int64)
-        words[small] = np.frombuffer(b"".join(smalls), np.uint8)
-        words[wide] = np.frombuffer(b"".join(wides), "<i8")
+                ends.append(end)
+            tails.append(ends)
+        words = np.zeros((count, self._places), np.int64)
+        words[codes == _SMALL] = np.frombuffer(b"".join(smalls), np.uint8)
+        words[codes == _WIDE] = np.frombuffer(b"".join(wides), "<i8")
         texts: list[list[bytes | None]] = [[] for _ in self._text_columns]
         if texts:
             self._read_texts(rows, codes, tails, texts)
-        return Unpacked(words[:, self._numbers], codes[:, self._numbers] != _ABSENT, texts)
+        return Unpacked(words, codes != _ABSENT, texts)
 
     def _read_texts(
         self,

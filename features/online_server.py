@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import TracebackType
 from typing import Any
 
 from core.errors import ConfigurationError
@@ -65,20 +66,28 @@ def connect_redis(url_env: str, *, alone: bool = False) -> Any:
         raise _misread("redis", url_env) from error
 
 
-@contextmanager
-def redis_faults() -> Iterator[None]:
-    """Turn what the driver raises into one sentence of ours.
+class redis_faults:  # noqa: N801  # used as a function
+    """Turn what the driver raises into one sentence of ours. A class, since a read would wait for a generator.
 
     Raises:
         ConfigurationError: the server does not answer, or refuses.
     """
-    from redis.exceptions import RedisError
 
-    try:
-        yield
-    except RedisError as error:
-        # The kind alone: a driver's messages may hold addresses and keys.
-        raise _away("Redis", type(error).__name__) from error
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            return
+        from redis.exceptions import RedisError
+
+        if isinstance(error, RedisError):
+            # The kind alone: a driver's messages may hold addresses and keys.
+            raise _away("Redis", type(error).__name__) from error
 
 
 def connect_postgres(url_env: str) -> Any:

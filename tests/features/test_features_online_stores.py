@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pandas as pd
 import pyarrow as pa
 import pytest
+import redis
 from feast import Entity, FeatureService, FeatureStore, FeatureView, Field, FileSource, PushSource, RepoConfig
 from feast.types import Array, Bool, Float64, Int64, String
 from feast.value_type import ValueType
@@ -20,6 +21,7 @@ from features.online_server import check_online_store
 from features.online_store import text_keys
 from features.online_writer import OnlineWriter
 from features.store import online_store, repository_settings
+from tests.databases import REDIS
 
 AT = datetime(2026, 3, 1, 9, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -298,6 +300,18 @@ def test_two_companies_on_one_server_do_not_meet(store, configuration, definitio
     assert OnlineReader(second).read("both", ["a"])["as_of"].to_pylist() == [None]
     online_store(second).remove_view(second.config, "habits")
     assert told(store, "a") == [(3, 1.5, "S", 1)]
+
+
+@pytest.mark.parametrize("online_server", [pytest.param("redis", marks=pytest.mark.redis)], indirect=True)
+def test_a_connection_that_the_server_closed_is_opened_again(store):
+    run(store, {"a": (3, -0.5, "S", 1), "b": (4, 0.5, None, 2)})
+    reader = OnlineReader(store)
+    for asked in (["a"], ["a", "b"], ["b"]):
+        before = reader.read("both", asked)
+        (idle,) = online_store(store)._readers._idle
+        with redis.Redis.from_url(REDIS) as other:
+            other.client_kill_filter(_id=idle.client_id())
+        assert reader.read("both", asked).equals(before)
 
 
 def test_a_store_that_is_away_says_what_to_do(configuration, monkeypatch):
