@@ -12,6 +12,7 @@ from benchmarks import (
     feature_build,
     hidden_winners,
     identity_quality,
+    ladder_quality,
     online_store,
     simulator_quality,
     unify_again,
@@ -47,6 +48,7 @@ def main() -> None:
     online_store.run(arguments.online, 10 * arguments.online, arguments.out, arguments.redis)
     hidden_winners.run(arguments.customers // 3, arguments.seeds[:3], arguments.out)
     cold_start.run(arguments.out)
+    ladder_quality.run()
     automl_quality.run(arguments.out)
     estimator_speed.run()
     simulator_quality.run(arguments.customers, arguments.seeds, arguments.out)

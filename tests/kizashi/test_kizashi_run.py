@@ -19,7 +19,7 @@ COMMAND = [str(Path(sys.executable).with_name("kizashi"))]
 FEW_TREES = {
     f"KIZASHI_MODELS__{model}__ESTIMATOR__{key}": value
     for model in ("LEAD", "CHURN", "REVIVAL", "LOOKALIKE")
-    for key, value in (("MAX_ROUNDS", "60"), ("EARLY_STOPPING_ROUNDS", "5"))
+    for key, value in (("MAX_ROUNDS", "60"), ("EARLY_STOPPING_ROUNDS", "5"), ("TRIALS", "2"))
 }
 PROMISED = {"customers", "source_records", "quarantined", "events", "models", "scored", "hot", "seconds"}
 PROMISED_OF_A_MODEL = {

@@ -201,7 +201,7 @@ def write_config(folder: Path, home: Path, **more: Any) -> Path:
             "lead": {
                 "label": {"horizon_days": 30},
                 "promotion": {"min_positives": 5, "max_ece": 0.3},
-                "estimator": {"max_rounds": 60},
+                "estimator": {"max_rounds": 60, "trials": 2},
             }
         },
         "hot": {"enter": 0.2, "leave": 0.1},

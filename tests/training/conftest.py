@@ -123,6 +123,8 @@ def make_settings() -> Callable[..., Settings]:
         lead = {
             "label": {"horizon_days": 30},
             "promotion": {"min_positives": 10},
+            # A search for the best shape would only take its time.
+            "estimator": {"trials": 2},
             **overrides.pop("lead", {}),
         }
         return Settings(

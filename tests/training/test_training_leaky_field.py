@@ -57,7 +57,7 @@ def leaky_tables(people: int) -> dict[str, list[dict[str, Any]]]:
 
 
 def settings_of(home: Path, **lead: Any) -> Settings:
-    quick = {"max_rounds": 40, "early_stopping_rounds": 5}
+    quick = {"max_rounds": 40, "early_stopping_rounds": 5, "trials": 2}
     return Settings(
         name="test",
         home=home,
