@@ -32,8 +32,9 @@ from simulator import simulate_company
 from training.spine import build_spine
 from training.split import gap_of, split_off_newest
 
-# A segment is judged from so many wins on.
+# A segment is judged from so many wins on, and by whether expected over observed lies within these limits.
 _SEGMENT_WINS = 50
+_LOW, _HIGH = 0.75, 1.33
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,9 @@ class Quality:
     `auc`, `oracle_auc` and `reached` are judged by what really happened to the true person, which also charges us for
     wins that our identity resolution hangs on another id; the `labelled_` ones by the labels that a company would have.
     `logloss` is of all test rows, as the baselines' are; `matched_logloss` of those that the oracle knows. `segments`
-    are category values with 50 people who were won (a win is seen from several month starts), the other two the
-    extremes of expected over observed among them; the oracle's show what chance alone does to so many parts.
+    are category values with 50 people who were won (a win is seen from several month starts), `outside` those of them
+    in which expected over observed lies outside 0.75 to 1.33, the others its extremes; the oracle's, which knows every
+    chance, show what luck alone does to so many parts.
     """
 
     seed: int
@@ -68,6 +70,8 @@ class Quality:
     slope: float
     expected_observed: float
     segments: int
+    outside: int
+    oracle_outside: int
     lowest_segment: float
     highest_segment: float
     oracle_lowest_segment: float
@@ -145,6 +149,8 @@ def measure(customers: int, seed: int, out: Path) -> Quality:
         slope=trained.calibration_slope,
         expected_observed=trained.expected_observed,
         segments=len(same.segments),
+        outside=_outside(same.segments),
+        oracle_outside=_outside(same.oracle_segments),
         lowest_segment=min(same.segments, default=float("nan")),
         highest_segment=max(same.segments, default=float("nan")),
         oracle_lowest_segment=min(same.oracle_segments, default=float("nan")),
@@ -250,6 +256,10 @@ def _segments(
     return tuple(found)
 
 
+def _outside(segments: tuple[float, ...]) -> int:
+    return sum(not _LOW <= ratio <= _HIGH for ratio in segments)
+
+
 def _table(customers: int, results: list[Quality]) -> Table:
     table = Table(title=f"Lead model beside the oracle, {customers:,} people a company", title_justify="left")
     shown = (
@@ -270,10 +280,9 @@ def _table(customers: int, results: list[Quality]) -> Table:
         "logistic_logloss",
         "slope",
         "expected_observed",
-        "lowest_segment",
-        "highest_segment",
-        "oracle_lowest_segment",
-        "oracle_highest_segment",
+        "segments",
+        "outside",
+        "oracle_outside",
     )
     for name in shown:
         table.add_column(name, justify="right")
