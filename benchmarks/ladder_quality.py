@@ -44,7 +44,14 @@ def logistic(
     folds = list(GroupKFold(_FOLDS).split(known, won, group))
     line = make_pipeline(
         OneHotEncoder(handle_unknown="ignore"),
-        LogisticRegressionCV(Cs=np.logspace(-3, 1, 9), cv=folds, scoring="neg_log_loss", max_iter=500),
+        LogisticRegressionCV(
+            Cs=np.logspace(-3, 1, 9),
+            l1_ratios=(0,),
+            cv=folds,
+            scoring="neg_log_loss",
+            max_iter=500,
+            use_legacy_attributes=False,
+        ),
     )
     return np.asarray(line.fit(known, won).predict_proba(new)[:, 1])
 
