@@ -29,7 +29,16 @@ from training.columns import Encoded, as_table, directions, row_hash
 from training.drift import Drift, forecast_drift
 from training.forest import Shape
 from training.ladder import CLEARLY, USEFUL, log_loss, steady_blend, wins_clearly
-from training.logistic import PENALTIES, TRIED_ROWS, choose_penalty, design, fit_coefficients, lay_basis, limits
+from training.logistic import (
+    PENALTIES,
+    TRIED_ROWS,
+    choose_penalty,
+    design,
+    fit_coefficients,
+    lay_basis,
+    limits,
+    telling_rows,
+)
 from training.recipe import Recipe
 from training.row_reasons import strongest_columns
 from training.segment_levels import segment_levels
@@ -48,6 +57,8 @@ _MIN_LATER_WINS = 600
 _MIN_WINS, _MIN_TREE_WINS = 20, 30
 # Rows that trials look at; the final fit sees all.
 _MAX_TRIAL_ROWS = 100_000
+# More rows carry more trees than the trial fits could grow: their number rises with this power of the rows.
+_MORE_TREES = 1 / 3
 # Rows whose contributions are held in memory at once.
 _BATCH = 50_000
 
@@ -290,7 +301,12 @@ class LeadScorer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
             best = self.trials_.trials[: 2 * self.members]
             mixed = steady_blend(won, [logistic, *(trial.margin for trial in best)], self.members + 1, circle[held])
             if mixed.weights[1:].any() and self._wins(won, margin, mixed.margin, circle[held]):
-                trees = tuple((t, float(w)) for t, w in zip(best, mixed.weights[1:], strict=True) if w)
+                more = (len(label) / np.mean([len(fold.fit) for fold in folds])) ** _MORE_TREES
+                trees = tuple(
+                    (replace(trial, rounds=min(self.max_rounds, round(more * trial.rounds))), float(weight))
+                    for trial, weight in zip(best, mixed.weights[1:], strict=True)
+                    if weight
+                )
                 recipe, margin = Recipe("trees", penalty, float(mixed.weights[0]), trees), mixed.margin
         if not self._wins(won, prior, margin, circle[held], USEFUL):
             return Recipe("prior"), held, prior
@@ -344,13 +360,14 @@ class LeadScorer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
     def _logistic_path(self, fold: Fold, label: Labels) -> list[Floats]:
         """Held-out log-odds for each penalty."""
         basis = lay_basis(fold.fit_matrix, self.columns_)
-        laid, held = design(fold.fit_matrix[:TRIED_ROWS], basis), design(fold.held_matrix, basis)
-        won = label[fold.fit][:TRIED_ROWS]
+        rows, weight = telling_rows(label[fold.fit], TRIED_ROWS)
+        laid, held = design(fold.fit_matrix[rows], basis), design(fold.held_matrix, basis)
+        won = label[fold.fit][rows]
         low, high = limits(basis, self._monotone)
         found = np.append(np.zeros(laid.shape[1]), logit(label[fold.fit].mean()))
         margins = []
         for penalty in PENALTIES:
-            found = fit_coefficients(laid, won, penalty, low, high, found)
+            found = fit_coefficients(laid, won, weight, penalty, low, high, found)
             margins.append(held @ found[:-1] + found[-1])
         return margins
 

@@ -12,7 +12,7 @@ from scoring.additive import AdditiveModel, Rung
 from scoring.curves import Curve, Curves
 from scoring.encoding import FeatureColumn, Matrix
 from training.forest import dataset, grow, join
-from training.logistic import LEARNED_ROWS, curves_of, design, fit_coefficients, lay_basis, limits
+from training.logistic import LEARNED_ROWS, curves_of, design, fit_coefficients, lay_basis, limits, telling_rows
 from training.tuning import Trial
 
 Labels = NDArray[np.bool_]
@@ -63,7 +63,7 @@ class Recipe:
             return AdditiveModel(width, base)
         constant, curves, trees = 0.0, None, None
         if self.curves_weight:
-            constant, curves = self._curves(matrix[:LEARNED_ROWS], won[:LEARNED_ROWS], columns, monotone)
+            constant, curves = self._curves(matrix, won, columns, monotone)
         if self.levels:
             curves = (curves or Curves(width, ())).plus(self.levels)
         if self.trees:
@@ -80,11 +80,13 @@ class Recipe:
         self, matrix: Matrix, won: Labels, columns: Sequence[FeatureColumn], monotone: Sequence[int]
     ) -> tuple[float, Curves]:
         """Constant and curves of the logistic part, with its weight."""
+        rows, weight = telling_rows(won, LEARNED_ROWS)
+        matrix = matrix[rows]
         basis = lay_basis(matrix, columns)
         laid = design(matrix, basis)
         low, high = limits(basis, monotone)
         start = np.append(np.zeros(laid.shape[1]), logit(won.mean()))
         with threadpool_limits(1):
-            found = fit_coefficients(laid, won, self.penalty, low, high, start)
-        level, curves = curves_of(basis, found, laid)
+            found = fit_coefficients(laid, won[rows], weight, self.penalty, low, high, start)
+        level, curves = curves_of(basis, found, laid, weight)
         return level * self.curves_weight, curves.scaled(self.curves_weight)
