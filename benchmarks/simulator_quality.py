@@ -7,12 +7,14 @@ AUC is the limit. The truth is read here and in tests only.
 import json
 import shutil
 import statistics
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
@@ -32,6 +34,8 @@ from simulator import simulate_company
 from training.spine import build_spine
 from training.split import gap_of, split_off_newest
 
+# Probabilities, and whether it happened.
+ExpectedAndSeen = tuple[NDArray[np.float64], NDArray[np.bool_]]
 # A segment is judged from so many wins on, and by whether expected over observed lies within these limits.
 _SEGMENT_WINS = 50
 _LOW, _HIGH = 0.75, 1.33
@@ -43,10 +47,13 @@ class Quality:
 
     `auc`, `oracle_auc` and `reached` are judged by what really happened to the true person, which also charges us for
     wins that our identity resolution hangs on another id; the `labelled_` ones by the labels that a company would have.
-    `logloss` is of all test rows, as the baselines' are; `matched_logloss` of those that the oracle knows. `segments`
-    are category values with 50 people who were won (a win is seen from several month starts), `outside` those of them
-    in which expected over observed lies outside 0.75 to 1.33, the others its extremes; the oracle's, which knows every
-    chance, show what luck alone does to so many parts.
+    `logloss` is of all test rows, as the baselines' are; `matched_logloss` of those that the oracle knows.
+
+    `segments` are category values in which 50 deals were won, `outside` those in which expected over observed lies
+    outside 0.75 to 1.33. The oracle knows every chance: what of its own lies outside is luck, of which so many parts
+    hold some. `outside_of_chances` are those in which what we expect lies outside these limits of what the oracle
+    expects, where there is no luck, with its `extremes`. Several people have a part in a deal: `named` tells the values
+    with 50 people won, which are more, in which ours lies outside.
     """
 
     seed: int
@@ -72,20 +79,37 @@ class Quality:
     segments: int
     outside: int
     oracle_outside: int
-    lowest_segment: float
-    highest_segment: float
-    oracle_lowest_segment: float
-    oracle_highest_segment: float
+    outside_of_chances: int
+    extremes: tuple[float, float]
+    named: list[str]
     verdict: str
     seconds: float
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A part of the market: ours and the oracle's expected over observed, and ours over the oracle's expected."""
+
+    column: str
+    value: str
+    deals: int
+    people: int
+    ours: float
+    oracle: float
+    of_chances: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.column} {self.value}, {self.deals} deals and {self.people} people won: {self.ours:.2f}, "
+            f"oracle {self.oracle:.2f}, of its chances {self.of_chances:.2f}"
+        )
 
 
 @dataclass(frozen=True)
 class SameRows:
     """Outcomes and both sides' probabilities of the rows that both know, and the share that these are of all.
 
-    `label` is the outcome as our labels tell it, `truth` what happened to the true person; `segments` are
-    expected over observed of each category value with enough people won, the oracle's judged by the truth.
+    `label` is the outcome as our labels tell it, `truth` what happened to the true person.
     """
 
     label: NDArray[np.bool_]
@@ -93,8 +117,7 @@ class SameRows:
     ours: NDArray[np.float64]
     oracle: NDArray[np.float64]
     matched: float
-    segments: tuple[float, ...]
-    oracle_segments: tuple[float, ...]
+    segments: list[Segment]
 
 
 def run(customers: int, seeds: list[int], out: Path) -> list[Quality]:
@@ -104,7 +127,7 @@ def run(customers: int, seeds: list[int], out: Path) -> list[Quality]:
     for seed in seeds:
         result = measure(customers, seed, out)
         results.append(result)
-        console.print(json.dumps(asdict(result)), highlight=False, soft_wrap=True)
+        console.print(json.dumps(asdict(result), ensure_ascii=False), highlight=False, soft_wrap=True)
     console.print(_table(customers, results))
     out.mkdir(parents=True, exist_ok=True)
     (out / "simulator_quality.json").write_text(json.dumps([asdict(result) for result in results], indent=2))
@@ -125,6 +148,10 @@ def measure(customers: int, seed: int, out: Path) -> Quality:
     trained = result.models["lead"]
     same = same_rows(settings, workspace)
     label, ours, oracle = same.label, same.ours, same.oracle
+    ours_in, oracle_in, of_chances = (
+        [getattr(segment, kind) for segment in same.segments if segment.deals >= _SEGMENT_WINS]
+        for kind in ("ours", "oracle", "of_chances")
+    )
     auc, oracle_auc = roc_auc_score(same.truth, ours), roc_auc_score(same.truth, oracle)
     labelled_auc, labelled_oracle_auc = roc_auc_score(label, ours), roc_auc_score(label, oracle)
     quality = Quality(
@@ -148,13 +175,12 @@ def measure(customers: int, seed: int, out: Path) -> Quality:
         logistic_logloss=trained.baselines["logistic"]["logloss"],
         slope=trained.calibration_slope,
         expected_observed=trained.expected_observed,
-        segments=len(same.segments),
-        outside=_outside(same.segments),
-        oracle_outside=_outside(same.oracle_segments),
-        lowest_segment=min(same.segments, default=float("nan")),
-        highest_segment=max(same.segments, default=float("nan")),
-        oracle_lowest_segment=min(same.oracle_segments, default=float("nan")),
-        oracle_highest_segment=max(same.oracle_segments, default=float("nan")),
+        segments=len(ours_in),
+        outside=_outside(ours_in),
+        oracle_outside=_outside(oracle_in),
+        outside_of_chances=_outside(of_chances),
+        extremes=(min(of_chances, default=float("nan")), max(of_chances, default=float("nan"))),
+        named=[str(segment) for segment in same.segments if _outside([segment.ours])],
         verdict=trained.verdict,
         seconds=sum(result.seconds.values()),
     )
@@ -183,7 +209,7 @@ def same_rows(settings: Settings, workspace: Workspace) -> SameRows:
     connection = connect_duckdb()
     workspace.tables(connection)
     connection.register("test", test.append_column("place", pa.array(np.arange(test.num_rows))))
-    truth = workspace.path("exports", "truth")
+    answers = workspace.path("exports", "truth")
     # Step by step: as one query the planner joins the inequalities first.
     connection.execute(
         """
@@ -209,55 +235,63 @@ def same_rows(settings: Settings, workspace: Workspace) -> SameRows:
         )
         SELECT place, arg_max(person_id, (records, person_id)) AS person_id FROM votes GROUP BY place
         """,
-        [str(truth / "records.parquet")],
+        [str(answers / "records.parquet")],
     )
     connection.execute(
         """
         CREATE TEMP TABLE chances AS
         SELECT person_id, as_of, probability, won_in_horizon FROM read_parquet(?) WHERE eligible
         """,
-        [str(truth / "oracle.parquet")],
+        [str(answers / "oracle.parquet")],
     )
-    oracle = connection.execute(
+    found = connection.execute(
         """
         SELECT place, probability, won_in_horizon
         FROM persons JOIN (SELECT place, as_of FROM test) USING (place) JOIN chances USING (person_id, as_of)
         ORDER BY place
         """
     ).fetchnumpy()
-    place = oracle["place"]
-    known, person = served.take(pa.array(place)), spine.person[later][place]
+    place = np.asarray(found["place"])
+    label, ours = spine.label[later][place], ours[place]
+    truth, oracle = np.asarray(found["won_in_horizon"]), np.asarray(found["probability"])
+    known = served.take(pa.array(place))
+    outcomes = spine.table.filter(pa.array(later)).take(pa.array(place))
     return SameRows(
-        label=spine.label[later][place],
-        truth=oracle["won_in_horizon"],
-        ours=ours[place],
-        oracle=oracle["probability"],
+        label=label,
+        truth=truth,
+        ours=ours,
+        oracle=oracle,
         matched=len(place) / test.num_rows,
-        segments=_segments(known, names, person, spine.label[later][place], ours[place]),
-        oracle_segments=_segments(known, names, person, oracle["won_in_horizon"], oracle["probability"]),
+        segments=[
+            segment
+            for name in names
+            for segment in _segments(
+                name,
+                np.asarray(known[name].fill_null("-").to_pylist(), dtype=np.str_),
+                outcomes,
+                (ours, label),
+                (oracle, truth),
+            )
+        ],
     )
 
 
 def _segments(
-    rows: pa.Table,
-    names: list[str],
-    person: NDArray[np.str_],
-    label: NDArray[np.bool_],
-    probability: NDArray[np.float64],
-) -> tuple[float, ...]:
-    """Expected over observed of every value of the categories in which enough people were won."""
-    found = []
-    for name in names:
-        values = np.asarray(rows[name].fill_null("-").to_pylist(), dtype=np.str_)
-        for value in np.unique(values):
-            inside = values == value
-            if len(np.unique(person[inside & label])) >= _SEGMENT_WINS:
-                found.append(float(probability[inside].sum() / label[inside].sum()))
-    return tuple(found)
+    column: str, values: NDArray[np.str_], spine: pa.Table, ours: ExpectedAndSeen, oracle: ExpectedAndSeen
+) -> Iterator[Segment]:
+    """Those values of a category in which enough people were won."""
+    for value in np.unique(values):
+        inside = values == value
+        won = spine.filter(pa.array(inside & ours[1]))
+        people, deals = (pc.count_distinct(won[name]).as_py() for name in ("person", "outcome_id"))
+        if people >= _SEGMENT_WINS:
+            expected, chances = float(ours[0][inside].sum()), float(oracle[0][inside].sum())
+            ratios = expected / ours[1][inside].sum(), chances / oracle[1][inside].sum(), expected / chances
+            yield Segment(column, str(value), deals, people, *map(float, ratios))
 
 
-def _outside(segments: tuple[float, ...]) -> int:
-    return sum(not _LOW <= ratio <= _HIGH for ratio in segments)
+def _outside(ratios: Sequence[float]) -> int:
+    return sum(not _LOW <= ratio <= _HIGH for ratio in ratios)
 
 
 def _table(customers: int, results: list[Quality]) -> Table:
@@ -283,6 +317,7 @@ def _table(customers: int, results: list[Quality]) -> Table:
         "segments",
         "outside",
         "oracle_outside",
+        "outside_of_chances",
     )
     for name in shown:
         table.add_column(name, justify="right")
