@@ -7,14 +7,12 @@ import pyarrow as pa
 
 from core.model_settings import ModelName
 from core.settings import Settings
-from core.storage import Workspace
-from features.retrieval import historical_features
 from scoring.bundle import ModelBundle, Reference, split_by_kind
 from scoring.encoding import encode
 from scoring.grades import Support, freeze_reference
 from training.estimator import LeadScorer
 from training.experience import experience_of
-from training.spine import Spine, scoring_moments
+from training.spine import Spine
 from training.split import TimeSplit, iso
 from training.training_set import TrainingSet
 
@@ -25,13 +23,11 @@ _REFERENCE_SAMPLE = 5000
 
 
 def bundle_of(
-    settings: Settings, workspace: Workspace, model: ModelName, data: TrainingSet, split: TimeSplit, scorer: LeadScorer
+    settings: Settings, model: ModelName, data: TrainingSet, today: pa.Table, split: TimeSplit, scorer: LeadScorer
 ) -> ModelBundle:
     """The model with its contract; the reference people are today's, or the test part's where those are too few."""
     schema, spine = data.schema, data.outcomes
-    people = historical_features(settings, workspace, schema.service, scoring_moments(settings, workspace, model))
-    if people.num_rows < _MIN_REFERENCE:
-        people = data.features.filter(pa.array(split.later.rows))
+    people = today if today.num_rows >= _MIN_REFERENCE else data.features.filter(pa.array(split.later.rows))
     matrix = encode(people, scorer.columns_)
     step = max(1, math.ceil(len(matrix) / _REFERENCE_SAMPLE))
     contributions = scorer.calibrator_.contributions(scorer.model_.contributions(matrix[::step]))

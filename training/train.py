@@ -30,7 +30,7 @@ from training.result import TrainingResult, measured, without_model
 from training.run_record import run_record, stop_record
 from training.saved_sets import keep_training_set
 from training.split import TimeSplit, gap_of, split_off_newest
-from training.training_set import TrainingSet, load_training_set
+from training.training_set import TrainingSet, load_with_today
 
 _STEPS = 8
 
@@ -75,7 +75,7 @@ def _train(
     gap = gap_of(rules.split, timedelta(days=rules.label.maturity_days))
     registry = Registry(settings, workspace)
 
-    data = load_training_set(settings, workspace, model)
+    data, today = load_with_today(settings, workspace, model)
     advance(2)
     leaks = examine(settings, data, model)
     if leaks.strong and gate_rules(settings, model).forbid_leaks:
@@ -108,7 +108,7 @@ def _train(
     past = backtest(development, rules.estimator, scorer.rounds_, rules.evaluation.cut_offs, rules.estimator.seed)
     advance()
 
-    bundle = bundle_of(settings, workspace, model, data, split, scorer)
+    bundle = bundle_of(settings, model, data, today, split, scorer)
     champion = registry.find(model, CHAMPION)
     evidence = gather_evidence(data, split, bundle, test, past, leaks, champion)
     judgement = judge(evidence, gate_rules(settings, model), model, language)

@@ -18,7 +18,7 @@ from core.storage import Workspace
 from features.catalog import ServiceSchema, service_of, service_schema
 from features.retrieval import historical_features
 from scoring.bundle import ModelBundle
-from training.spine import Spine, build_spine
+from training.spine import Spine, build_spine, scoring_moments
 from training.split import gap_of, split_off_newest
 
 
@@ -153,12 +153,28 @@ def load_training_set(settings: Settings, workspace: Workspace, model: ModelName
         ContractError: features are not those that the configuration describes, or were built for other moments.
         MissingStageError: the tables or features are missing.
     """
+    return _load(settings, workspace, model, today=False)[0]
+
+
+def load_with_today(settings: Settings, workspace: Workspace, model: ModelName) -> tuple[TrainingSet, pa.Table]:
+    """The same, and the rows of those who are to be scored now: asking Feast once costs half as much as asking twice.
+
+    Raises:
+        As `load_training_set`.
+    """
+    return _load(settings, workspace, model, today=True)
+
+
+def _load(settings: Settings, workspace: Workspace, model: ModelName, *, today: bool) -> tuple[TrainingSet, pa.Table]:
     rules = settings.models[model]
     gap = gap_of(rules.split, timedelta(days=rules.label.maturity_days))
     schema = service_schema(settings, service_of(model))
     outcomes = build_spine(settings, workspace, model)
-    features = historical_features(settings, workspace, schema.service, outcomes.moments)
-    return TrainingSet(schema, outcomes, features, rules.split.test_share, gap)
+    past = outcomes.moments
+    now = scoring_moments(settings, workspace, model) if today else past.schema.empty_table()
+    rows = historical_features(settings, workspace, schema.service, pa.concat_tables([past, now]))
+    learned = rows.slice(0, past.num_rows)
+    return TrainingSet(schema, outcomes, learned, rules.split.test_share, gap), rows.slice(past.num_rows)
 
 
 def _both(label: Label) -> dict[str, str]:
