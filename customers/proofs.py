@@ -4,6 +4,7 @@ import duckdb
 import pyarrow as pa
 
 from core.settings import Settings
+from customers.connectors.raw import literal
 from customers.linking import KEY_SYSTEMS
 
 # A click believed for ten minutes to be a person's is taken for one: bursts are found within seconds of their record.
@@ -29,13 +30,16 @@ def build_proofs(connection: duckdb.DuckDBPyConnection, settings: Settings) -> N
     kinds = [pa.array(column, kind) for column, kind in zip(columns, types, strict=True)]
     connection.register("proof_kinds", pa.table(kinds, names=["type", "field", "verified"]))
     keys = ", ".join(f"'{system}'" for system in KEY_SYSTEMS)
+    # Told to the scan: a join with the kinds alone would first give each event its person.
+    listed = ", ".join(sorted({literal(kind) for kind, _, _ in given})) or "NULL"
     connection.execute(
         f"""CREATE TABLE proofs AS
         WITH told AS (
             SELECT e.event_id, e.customer_id, e.system, e.source_id, k.field, k.verified, e.occurred_at,
                    e.recorded_at + CASE WHEN k.verified THEN {_SETTLED} ELSE INTERVAL 0 SECONDS END AS known_at
             FROM published_events e JOIN proof_kinds k USING (type)
-            WHERE NOT (k.verified AND e.is_bot AND e.bot_since <= e.recorded_at + {_SETTLED})
+            WHERE e.type IN ({listed})
+                AND NOT (k.verified AND e.is_bot AND e.bot_since <= e.recorded_at + {_SETTLED})
         ), dated AS (
             SELECT * EXCLUDE (event_id), source_id AS value FROM told WHERE system = field AND system IN ({keys})
             UNION ALL
