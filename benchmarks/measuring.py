@@ -9,13 +9,23 @@ from typing import Any
 
 
 def measured(work: Callable[[Path], dict[str, Any]], folder: Path) -> dict[str, Any]:
-    """What the work says, with its seconds, its seconds of processor time and its peak of memory in GB."""
+    """What the work says, with its seconds, its seconds of processor time and its peak of memory in GB.
+
+    Raises:
+        ChildProcessError: the process ended before it said anything, killed for its memory for example.
+    """
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe(duplex=False)
     process = context.Process(target=_measure, args=(work, folder, there))
     process.start()
     there.close()
-    found: dict[str, Any] = here.recv()
+    began = time.perf_counter()
+    try:
+        found: dict[str, Any] = here.recv()
+    except EOFError as error:
+        process.join()
+        seconds = time.perf_counter() - began
+        raise ChildProcessError(f"ended by itself after {seconds:.0f} s with code {process.exitcode}") from error
     process.join()
     return found
 
