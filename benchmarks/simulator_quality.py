@@ -129,6 +129,9 @@ def run(customers: int, seeds: list[int], out: Path) -> list[Quality]:
         results.append(result)
         console.print(json.dumps(asdict(result), ensure_ascii=False), highlight=False, soft_wrap=True)
     console.print(_table(customers, results))
+    for result in results:
+        for segment in result.named:
+            console.print(f"seed {result.seed}: {segment}", highlight=False)
     out.mkdir(parents=True, exist_ok=True)
     (out / "simulator_quality.json").write_text(json.dumps([asdict(result) for result in results], indent=2))
     return results
@@ -320,7 +323,7 @@ def _table(customers: int, results: list[Quality]) -> Table:
         "outside_of_chances",
     )
     for name in shown:
-        table.add_column(name, justify="right")
+        table.add_column(name.replace("_", " "), justify="right", overflow="fold")
     for result in results:
         values = (getattr(result, name) for name in shown)
         table.add_row(*(f"{value:.4f}" if isinstance(value, float) else f"{value:,}" for value in values))

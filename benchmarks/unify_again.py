@@ -1,13 +1,13 @@
 """A second day: 5 % new records beside a million, and one record that looks for its person among them.
 
-Two companies go through it:
+One company goes through it twice:
 
 * `records`: one record in twenty is new, in whatever system, and with it all that happened to it: new people, and new
   records of people who are known;
 * `rows`: one row of every export in twenty is new, whosever it is, so that something is new of most people. It is not
   what the bar speaks of, and the hardest second day that there is.
 
-All rows at once are unified in a workspace of their own ("everything"); then for each company the rows of the first
+All rows at once are unified in a workspace of their own ("everything"); then for each way the rows of the first
 day, and all rows after them in the same workspace; then, as "anew", the same once more with nothing kept but what was
 learned on the first day. A second day is held against 15 % of everything, and its people against those of the run
 anew, which must be the same, and against those of everything, whose weights were learned from other rows.
@@ -43,7 +43,7 @@ from simulator import simulate_company
 NEW = 20  # One record or row in so many.
 LIMIT = 0.15
 LOOKUP_LIMIT = 0.5
-COMPANIES = ("records", "rows")
+WAYS = ("records", "rows")
 _LOOKUPS = 40
 _DAYS = ("first", "second")
 # The columns of each export that tell whose record a row is about; the first one that is filled. Rows of other exports
@@ -69,23 +69,23 @@ def everything(folder: Path) -> dict[str, Any]:
     return _unify(folder, "records", "everything", _DAYS)
 
 
-def first_day(folder: Path, company: str) -> dict[str, Any]:
+def first_day(folder: Path, way: str) -> dict[str, Any]:
     """The rows of the first day."""
-    return _unify(folder, company, f"daily_{company}", _DAYS[:1])
+    return _unify(folder, way, f"daily_{way}", _DAYS[:1])
 
 
-def second_day(folder: Path, company: str) -> dict[str, Any]:
+def second_day(folder: Path, way: str) -> dict[str, Any]:
     """All rows, after the first day."""
-    return _unify(folder, company, f"daily_{company}", _DAYS)
+    return _unify(folder, way, f"daily_{way}", _DAYS)
 
 
-def anew(folder: Path, company: str) -> dict[str, Any]:
+def anew(folder: Path, way: str) -> dict[str, Any]:
     """All rows, with nothing kept but what was learned."""
-    _, workspace = _company(folder, company, f"daily_{company}", _DAYS)
-    _keep_people(workspace, folder / f"second_{company}.parquet")
+    _, workspace = _company(folder, way, f"daily_{way}", _DAYS)
+    _keep_people(workspace, folder / f"second_{way}.parquet")
     erase_cache(workspace)
     erase_compared(workspace)
-    return _unify(folder, company, f"daily_{company}", _DAYS)
+    return _unify(folder, way, f"daily_{way}", _DAYS)
 
 
 def lookups(folder: Path) -> dict[str, Any]:
@@ -114,7 +114,7 @@ def lookups(folder: Path) -> dict[str, Any]:
     }
 
 
-def split_exports(source: Path, target: Path, company: str) -> None:
+def split_exports(source: Path, target: Path, way: str) -> None:
     """Write each export as two files, of the first day's rows and of the second's."""
     for path in sorted(source.rglob("*")):
         if not path.is_file():
@@ -133,7 +133,7 @@ def split_exports(source: Path, target: Path, company: str) -> None:
             header = next(lines)
             first.write(header)
             second.write(header)
-            whose = _whose(path.stem, header) if company == "records" else bytes
+            whose = _whose(path.stem, header) if way == "records" else bytes
             for line in lines:
                 (first if zlib.crc32(whose(line)) % NEW else second).write(line)
 
@@ -152,12 +152,12 @@ def _whose(export: str, header: bytes) -> Callable[[bytes], bytes]:
     return record if places else bytes
 
 
-def _company(folder: Path, company: str, name: str, days: tuple[str, ...]) -> tuple[Settings, Workspace]:
+def _company(folder: Path, way: str, name: str, days: tuple[str, ...]) -> tuple[Settings, Workspace]:
     """A workspace with the files of some days."""
     home = folder / name
     for day in days:
-        for path in (folder / "days" / company).rglob(f"*_{day}.*"):
-            link = home / "exports" / path.relative_to(folder / "days" / company)
+        for path in (folder / "days" / way).rglob(f"*_{day}.*"):
+            link = home / "exports" / path.relative_to(folder / "days" / way)
             link.parent.mkdir(parents=True, exist_ok=True)
             if not link.exists():
                 link.hardlink_to(path)
@@ -172,8 +172,8 @@ def _company(folder: Path, company: str, name: str, days: tuple[str, ...]) -> tu
     return settings, Workspace(settings.home)
 
 
-def _unify(folder: Path, company: str, name: str, days: tuple[str, ...]) -> dict[str, Any]:
-    settings, workspace = _company(folder, company, name, days)
+def _unify(folder: Path, way: str, name: str, days: tuple[str, ...]) -> dict[str, Any]:
+    settings, workspace = _company(folder, way, name, days)
     began = time.perf_counter()
     summary = unify_customers(settings, workspace, run=f"bench {len(days)}")
     seconds = time.perf_counter() - began
@@ -217,16 +217,16 @@ def run(customers: int, out: Path, console: Console | None = None, *, also_anew:
     exports = out / f"scale_{customers}" / "exports"
     if not exports.exists():
         simulate_company(exports, customers=customers, months=MONTHS, seed=3)
-    for company in COMPANIES:
-        if not (folder / "days" / company).exists():
-            split_exports(exports, folder / "days" / company, company)
+    for way in WAYS:
+        if not (folder / "days" / way).exists():
+            split_exports(exports, folder / "days" / way, way)
     days = (first_day, second_day, *([anew] if also_anew else []))
     figures = {"everything": measured(everything, folder)}
-    for company in COMPANIES:
+    for way in WAYS:
         for day in days:
-            figures[f"{day.__name__} {company}"] = measured(partial(day, company=company), folder)
+            figures[f"{day.__name__} {way}"] = measured(partial(day, way=way), folder)
             # Before the run anew takes the place of what the second day kept.
-            if day is second_day and company == "records":
+            if day is second_day and way == "records":
                 figures["lookups"] = measured(lookups, folder)
     full = figures["everything"]
     columns = ("run", "seconds", "processor s", "peak GB", "records", "people")
@@ -238,18 +238,18 @@ def run(customers: int, out: Path, console: Console | None = None, *, also_anew:
     console.print(printed)
     _, everything_there = _company(folder, "records", "everything", _DAYS)
     _keep_people(everything_there, folder / "everything.parquet")
-    for company in COMPANIES:
-        again = figures[f"second_day {company}"]
+    for way in WAYS:
+        again = figures[f"second_day {way}"]
         ratios = (again[kind] / full[kind] for kind in ("seconds", "processor"))
         console.print(
-            "second day of {} / everything: {:.1%} by seconds, {:.1%} by processor seconds".format(company, *ratios)
-            + (f" (allowed {LIMIT:.0%})" if company == "records" else " (no bar)")
+            "second day of {} / everything: {:.1%} by seconds, {:.1%} by processor seconds".format(way, *ratios)
+            + (f" (allowed {LIMIT:.0%})" if way == "records" else " (no bar)")
         )
-        _, there = _company(folder, company, f"daily_{company}", _DAYS)
-        now = folder / f"now_{company}.parquet"
+        _, there = _company(folder, way, f"daily_{way}", _DAYS)
+        now = folder / f"now_{way}.parquet"
         _keep_people(there, now)
         if also_anew:
-            both, lost, gained = _pairs_apart(folder / f"second_{company}.parquet", now)
+            both, lost, gained = _pairs_apart(folder / f"second_{way}.parquet", now)
             console.print(f"  against anew: {both:,} pairs the same, {lost:,} only then, {gained:,} only anew")
         both, lost, gained = _pairs_apart(now, folder / "everything.parquet")
         console.print(f"  against everything at once: {both:,} pairs the same, {lost:,} and {gained:,} only in one")

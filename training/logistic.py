@@ -42,8 +42,8 @@ def telling_rows(label: Labels, most: int) -> tuple[NDArray[np.int64], Floats]:
     """So many rows that tell almost as much as all, and what each of them counts.
 
     What a model learns is limited by the rarer outcome: as many of its rows are taken as make up half, and the rest
-    from the others, which count the more for those that were left out (weighted case-control sampling). The order of
-    the rows must be a random one.
+    from the others, which count the more for those that were left out (weighted case-control sampling). Both outcomes
+    must occur, and the order of the rows must be a random one.
 
     >>> rows, weight = telling_rows(np.arange(1000) % 20 == 0, 250)
     >>> len(rows), float(weight.min()), float(weight.max())
@@ -55,7 +55,7 @@ def telling_rows(label: Labels, most: int) -> tuple[NDArray[np.int64], Floats]:
     few = np.flatnonzero(rare)[: most // 2]
     many = np.flatnonzero(~rare)[: most - len(few)]
     rows = np.sort(np.concatenate([few, many]))
-    share = len(few) / max(1, rare.sum()), len(many) / (~rare).sum()
+    share = len(few) / rare.sum(), len(many) / (~rare).sum()
     return rows, np.where(rare[rows], 1.0, share[0] / share[1])
 
 

@@ -157,7 +157,7 @@ def load_training_set(settings: Settings, workspace: Workspace, model: ModelName
 
 
 def load_with_today(settings: Settings, workspace: Workspace, model: ModelName) -> tuple[TrainingSet, pa.Table]:
-    """The same, and the rows of those who are to be scored now: asking Feast once costs half as much as asking twice.
+    """The same, and the rows of those who are to be scored now, in one question to Feast, which takes long to put.
 
     Raises:
         As `load_training_set`.
