@@ -8,6 +8,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
+from customers.matching.combinations import MOST_JOINED, JoinedKeys, Marks, MarkSet, Places
 from customers.matching.fields import NAMES, WORDED, Codes, Kind, Prepared
 
 # A value that more records share says too little alone: shared mailboxes, switchboards, placeholders, common names.
@@ -15,9 +16,6 @@ from customers.matching.fields import NAMES, WORDED, Codes, Kind, Prepared
 LARGEST_BLOCK = 50
 # What was rare when it was counted may since have become common: beyond this many records it joins nobody any more.
 _GROWN_BLOCK = 4 * LARGEST_BLOCK
-# Only a record's rarest common values are joined with each other: their combinations are the most telling, and the work
-# for each record stays the same however many records there are.
-MOST_JOINED = 12
 _VALUES_AT_ONCE = 100_000
 _LISTED_KEYS = 200
 _RECORDS_AT_ONCE = 250_000
@@ -95,18 +93,21 @@ def add_blocks(
     connection.execute("CREATE TABLE sizes AS SELECT key, count(*) AS size FROM keys GROUP BY key HAVING size > 1")
     connection.execute(f"CREATE TABLE common_keys AS FROM sizes WHERE size > {largest_block}")
     connection.execute("CREATE TABLE ranked_keys (record INTEGER, key UBIGINT, field UTINYINT, rank UTINYINT)")
-    connection.execute("CREATE TABLE twos (record INTEGER, block UBIGINT, first UTINYINT, second UTINYINT)")
+    connection.execute("CREATE TABLE twos (record INTEGER, block UBIGINT)")
     connection.execute("CREATE TABLE threes (record INTEGER, block UBIGINT)")
     parts = [
         f"record BETWEEN {start} AND {start + _RECORDS_AT_ONCE - 1}" for start in range(0, records, _RECORDS_AT_ONCE)
     ]
     for part in parts:
         connection.execute(f"INSERT INTO ranked_keys {_ranked_sql('keys', part)}")
-        connection.execute(f"INSERT INTO twos {_twos_sql('ranked_keys', fields, part)}")
+        joined = _joined(connection, f"ranked_keys WHERE {part}", fields)
+        _insert(connection, "twos", joined.table((rows, marks) for _, _, rows, marks in joined.twos()))
     connection.execute("DROP TABLE keys")
     _count_blocks(connection, "two", largest_block)
+    common_twos = _marks(connection, "common_twos")
     for part in parts:
-        connection.execute(f"INSERT INTO threes {_threes_sql('ranked_keys', 'twos', part)}")
+        joined = _joined(connection, f"ranked_keys WHERE {part}", fields)
+        _insert(connection, "threes", joined.table(joined.threes(common_twos)))
     _count_blocks(connection, "three", largest_block)
     connection.execute(
         f"""CREATE TABLE blocks AS
@@ -178,8 +179,9 @@ def pairs_with_new(connection: duckdb.DuckDBPyConnection, fields: Sequence[Prepa
         f"""CREATE TABLE former_near AS FROM (FROM {former_keys} {listed})
         SEMI JOIN (SELECT DISTINCT key FROM ranked_keys) USING (key)"""
     )
-    _add_rare_blocks(connection, fields, "ranked_keys", "new_blocks")
-    _add_rare_blocks(connection, fields, "former_near", "former_blocks", "SEMI JOIN new_blocks USING (block)")
+    _add_rare_blocks(connection, _joined(connection, "ranked_keys", fields), "ranked_keys", "new_blocks")
+    near = _joined(connection, "former_near", fields)
+    _add_rare_blocks(connection, near, "former_near", "former_blocks", among="new_blocks")
     pairs = connection.sql(
         f"""WITH every_block AS (FROM new_blocks UNION ALL FROM former_blocks),
         fitting AS (SELECT block FROM every_block GROUP BY block HAVING count(*) BETWEEN 2 AND {_GROWN_BLOCK})
@@ -191,17 +193,29 @@ def pairs_with_new(connection: duckdb.DuckDBPyConnection, fields: Sequence[Prepa
 
 
 def _add_rare_blocks(
-    connection: duckdb.DuckDBPyConnection, fields: Sequence[Prepared], ranked: str, target: str, only: str = ""
+    connection: duckdb.DuckDBPyConnection, joined: JoinedKeys, ranked: str, target: str, among: str = ""
 ) -> None:
-    """Make `target` (record, block): rare keys, and rare combinations of common ones."""
-    connection.execute(f"CREATE TABLE {target}_twos AS {_twos_sql(ranked, fields, 'true')}")
+    """Make `target` (record, block): rare keys, and rare combinations of common ones; only those of a table `among`."""
+    only = f"SEMI JOIN {among} USING (block)" if among else ""
     connection.execute(
-        f"""CREATE TABLE {target} AS
-        FROM (SELECT record, key AS block FROM {ranked} WHERE rank = 0) {only}
-        UNION ALL FROM (SELECT record, block FROM {target}_twos ANTI JOIN common_twos USING (block)) {only}
-        UNION ALL FROM (FROM ({_threes_sql(ranked, target + "_twos", "true")}) ANTI JOIN common_threes USING (block))
-        {only}"""
+        f"CREATE TABLE {target} AS FROM (SELECT record, key AS block FROM {ranked} WHERE rank = 0) {only}"
     )
+    wanted = _marks(connection, among) if among else None
+    common_twos, common_threes = _marks(connection, "common_twos"), _marks(connection, "common_threes")
+    twos = ((rows, marks) for _, _, rows, marks in joined.twos())
+    for found, common in ((twos, common_twos), (joined.threes(common_twos), common_threes)):
+        _insert(connection, target, joined.table(_rare(found, common, wanted)))
+
+
+def _rare(
+    found: Iterator[tuple[Places, Marks]], common: MarkSet, wanted: MarkSet | None
+) -> Iterator[tuple[Places, Marks]]:
+    """Of combinations those that are not common, and wanted."""
+    for rows, marks in found:
+        kept = np.flatnonzero(~common.holds(marks) if wanted is None else wanted.holds(marks))
+        if wanted is not None:
+            kept = kept[~common.holds(marks[kept])]
+        yield rows[kept], marks[kept]
 
 
 def _ranked_sql(keys: str, part: str) -> str:
@@ -212,25 +226,23 @@ def _ranked_sql(keys: str, part: str) -> str:
      FROM {keys} JOIN common_keys USING (key) WHERE {part} QUALIFY rank <= {MOST_JOINED})"""
 
 
-def _twos_sql(ranked: str, fields: Sequence[Prepared], part: str) -> str:
-    """Any two of a record's common keys; of one field only where it holds several words."""
-    worded = ", ".join(str(place) for place, field in enumerate(fields) if field.kind in WORDED) or "255"
-    # The ranks are in one order for all records, and so are the keys of a combination: shifting tells the places apart.
-    return f"""
-    SELECT a.record, xor(a.key, b.key >> 1) AS block, a.rank AS first, b.rank AS second
-    FROM (FROM {ranked} WHERE rank > 0 AND {part}) a JOIN (FROM {ranked} WHERE rank > 0 AND {part}) b
-        ON a.record = b.record AND a.rank < b.rank AND a.key <> b.key
-        AND (a.field <> b.field OR a.field IN ({worded}))"""
+def _joined(connection: duckdb.DuckDBPyConnection, ranked: str, fields: Sequence[Prepared]) -> JoinedKeys:
+    """The common keys of `ranked`, SQL of ranked keys."""
+    worded = tuple(place for place, field in enumerate(fields) if field.kind in WORDED)
+    return JoinedKeys.of(connection.sql(f"FROM {ranked}"), worded)
 
 
-def _threes_sql(ranked: str, twos: str, part: str) -> str:
-    """Two common keys that are common together, and a third one of another field."""
-    return f"""
-    SELECT t.record, xor(t.block, c.key >> 2) AS block
-    FROM (FROM {twos} SEMI JOIN common_twos USING (block) WHERE {part}) t
-    JOIN {ranked} a ON a.record = t.record AND a.rank = t.first
-    JOIN {ranked} b ON b.record = t.record AND b.rank = t.second
-    JOIN {ranked} c ON c.record = t.record AND c.rank > t.second AND c.field NOT IN (a.field, b.field)"""
+def _marks(connection: duckdb.DuckDBPyConnection, table: str) -> MarkSet:
+    """The blocks of a table."""
+    return MarkSet(
+        np.asarray(connection.execute(f"SELECT DISTINCT block FROM {table}").fetchnumpy()["block"], np.uint64)
+    )
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: pa.Table) -> None:
+    connection.register("given_blocks", rows)
+    connection.execute(f"INSERT INTO {table} BY NAME FROM given_blocks")
+    connection.unregister("given_blocks")
 
 
 def _keys(kind: Kind, value: str) -> Iterator[str]:
