@@ -99,7 +99,8 @@ def open_database(settings: Settings, workspace: Workspace) -> Engine:
         address = settings.database_url
     try:
         url = make_url(address)
-        engine = create_engine(url)
+        # A server that was restarted ended the connections that wait here; whoever takes one first sees whether it did.
+        engine = create_engine(url, pool_pre_ping=url.get_backend_name() != "sqlite")
     except (ArgumentError, ModuleNotFoundError) as error:
         raise ConfigurationError(
             "database_url cannot be used",

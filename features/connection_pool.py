@@ -12,21 +12,26 @@ class ConnectionPool:
 
     Args:
         connect: opens one; called by the thread that first needs it, though another one may use it later.
+        alive: whether one that was idle can still be used; without it each one can.
     """
 
-    def __init__(self, connect: Callable[[], Any]) -> None:
+    def __init__(self, connect: Callable[[], Any], alive: Callable[[Any], bool] | None = None) -> None:
         self._connect = connect
+        self._alive = alive
         self._idle: list[Any] = []
         # Whoever opened the store never closes it: the last reference is what ends it.
         weakref.finalize(self, _close, self._idle)
 
     def connection(self) -> AbstractContextManager[Any]:
         """A connection for one piece of work; one that failed is not used again."""
-        try:
-            connection = self._idle.pop()
-        except IndexError:
-            connection = self._connect()
-        return _Lent(connection, self._idle)
+        while True:
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                return _Lent(self._connect(), self._idle)
+            if self._alive is None or self._alive(connection):
+                return _Lent(connection, self._idle)
+            connection.close()
 
 
 class _Lent:

@@ -1,5 +1,6 @@
 """The online store on a PostgreSQL server: one table, with all views of an entity side by side."""
 
+import select
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
@@ -120,7 +121,7 @@ class PostgresOnlineStore(PackedOnlineStore):
     def _connection(self, config: RepoConfig) -> Iterator[Any]:
         if self._pool is None:
             url_env = config.online_store.url_env
-            self._pool = ConnectionPool(lambda: _connect(url_env))
+            self._pool = ConnectionPool(lambda: _connect(url_env), _is_quiet)
         with postgres_faults(), self._pool.connection() as connection:
             yield connection
 
@@ -131,6 +132,13 @@ def _connect(url_env: str) -> Any:
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_CREATION_LOCK,))
         connection.execute(_CREATE)
     return connection
+
+
+def _is_quiet(connection: Any) -> bool:
+    """Whether an idle connection is one: the server says nothing unasked, unless it was restarted or ended it."""
+    asked = select.poll()
+    asked.register(connection.fileno(), select.POLLIN)
+    return not connection.closed and not asked.poll(0)
 
 
 def _scope(config: RepoConfig) -> str:

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pandas as pd
+import psycopg
 import pyarrow as pa
 import pytest
 import redis
@@ -21,7 +22,7 @@ from features.online_server import check_online_store
 from features.online_store import text_keys
 from features.online_writer import OnlineWriter
 from features.store import online_store, repository_settings
-from tests.databases import REDIS
+from tests.databases import POSTGRES, REDIS
 
 AT = datetime(2026, 3, 1, 9, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -302,15 +303,32 @@ def test_two_companies_on_one_server_do_not_meet(store, configuration, definitio
     assert told(store, "a") == [(3, 1.5, "S", 1)]
 
 
-@pytest.mark.parametrize("online_server", [pytest.param("redis", marks=pytest.mark.redis)], indirect=True)
-def test_a_connection_that_the_server_closed_is_opened_again(store):
+def end_redis_reader(used):
+    (idle,) = used._readers._idle
+    with redis.Redis.from_url(REDIS) as other:
+        other.client_kill_filter(_id=idle.client_id())
+
+
+def end_postgres_reader(used):
+    (idle,) = used._pool._idle
+    with psycopg.connect(POSTGRES.replace("+psycopg", "")) as other:
+        assert other.execute("SELECT pg_terminate_backend(%s, 5000)", (idle.info.backend_pid,)).fetchone() == (True,)
+
+
+@pytest.mark.parametrize(
+    ("online_server", "end_reader"),
+    [
+        pytest.param("redis", end_redis_reader, marks=pytest.mark.redis),
+        pytest.param("postgres", end_postgres_reader, marks=pytest.mark.postgres),
+    ],
+    indirect=["online_server"],
+)
+def test_a_connection_that_the_server_closed_is_opened_again(store, end_reader):
     run(store, {"a": (3, -0.5, "S", 1), "b": (4, 0.5, None, 2)})
     reader = OnlineReader(store)
     for asked in (["a"], ["a", "b"], ["b"]):
         before = reader.read("both", asked)
-        (idle,) = online_store(store)._readers._idle
-        with redis.Redis.from_url(REDIS) as other:
-            other.client_kill_filter(_id=idle.client_id())
+        end_reader(online_store(store))
         assert reader.read("both", asked).equals(before)
 
 

@@ -6,11 +6,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from sqlalchemy import create_engine, text
 
+from core.database import open_database
 from core.errors import ContractError
 from core.settings import load_settings
 from serving.availability import AwayError, Breaker
 from serving.champions import Champions
+from tests.databases import POSTGRES, postgres_schema
 
 Serve = Callable[..., Any]
 # Nothing listens on port 1: refused at once, like a server that is down.
@@ -48,6 +51,22 @@ def test_without_the_database_answers_are_computed_all_the_same(own_served: Any,
         assert away.get(f"/v1/score/lead/marketo/{record}").json()["status"] == status
     assert away.get("/v1/score/lead/marketo/m1", headers={"X-API-Key": "kz_wrong"}).status_code == 401
     assert away.get("/v1/leads/hot", headers={"X-API-Key": own_served.keys["sales"]}).status_code == 503
+
+
+@pytest.mark.postgres
+def test_a_database_server_that_was_restarted_is_asked_on_another_connection(own_served: Any) -> None:
+    with postgres_schema() as url:
+        settings = own_served.settings.model_copy(update={"database_url": url})
+        engine = open_database(settings, own_served.workspace)
+        with engine.connect() as connection:
+            process = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+        other = create_engine(POSTGRES)
+        with other.connect() as connection:
+            assert connection.execute(text(f"SELECT pg_terminate_backend({process}, 5000)")).scalar_one()
+        other.dispose()
+        with engine.connect() as connection:
+            assert connection.execute(text("SELECT pg_backend_pid()")).scalar_one() != process
+        engine.dispose()
 
 
 def test_without_either_store_it_is_said_that_nothing_can_be_answered(own_served: Any, serve: Serve) -> None:
