@@ -3,23 +3,23 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid5
 
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from sqlalchemy import Engine, func, select, update
+from sqlalchemy import Engine, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from activation.budget import Waiting, business_day, within_budget
 from activation.crossing import SeenList, crossings, is_comparable, is_stale
 from activation.outbox import enqueue
-from activation.people import Person, merged_people, read_people
+from activation.people import Person, merged_people, read_people, refusing_people
 from activation.suppression import suppression
-from core.alert_tables import Alert, AlertCursor, AlertState
+from core.alert_tables import Alert, AlertCursor, AlertState, OutboxMessage
 from core.clock import Clock
 from core.database import open_database
 from core.logs import get_logger
@@ -30,6 +30,8 @@ from core.storage import Workspace, fingerprint
 _NAMESPACE = UUID("6b2f3c1e-8a54-5d0b-9f57-2c1f0e4f8d7a")
 _REASONS = tuple(f"reason_{n}" for n in range(1, 6))
 _NO_VERSION = "-"
+# What sales was told about, and may look at again.
+_TOLD = ("open", "acknowledged")
 _LOG = get_logger("activation")
 
 
@@ -42,7 +44,8 @@ class AlertsRaised:
         suppressed: people who crossed without an alert, by reason.
         held: alerts that wait for another day's budget, those of earlier runs included.
         released: alerts that an earlier run held and that went out now.
-        withdrawn: held alerts that were dropped because they no longer hold.
+        withdrawn: held alerts that were dropped because they no longer hold, and those that sales has seen about people
+            who refuse to be profiled since.
     """
 
     raised: int = 0
@@ -108,11 +111,14 @@ def _work(
     engine = open_database(settings, workspace)
     try:
         people, merged = _read_people(settings, workspace, engine, model, now, scores)
+        refusing = _read_refusing(workspace, engine, model, merged)
         with _locked(engine, model) as (session, cursor):
             _follow_merges(session, model, merged)
             session.flush()
+            taken_back = _withdraw(session, model, refusing)
             crossed = Crossed() if scores is None else _cross(settings, session, cursor, people, scores, now)
             result = _release(settings, session, model, people, now, crossed)
+            result = replace(result, withdrawn=result.withdrawn + taken_back)
     finally:
         engine.dispose()
     _LOG.info(
@@ -160,6 +166,13 @@ def _read_people(
     return {customer: found.get(customer) for customer in sorted(wanted)}, merged
 
 
+def _read_refusing(workspace: Workspace, engine: Engine, model: str, merged: Mapping[str, str]) -> set[str]:
+    """Whom sales was told about, and who refuses to be profiled today."""
+    with Session(engine) as session:
+        told = set(session.scalars(select(Alert.customer_id).where(Alert.model == model, Alert.state.in_(_TOLD))))
+    return refusing_people(workspace, {merged.get(customer, customer) for customer in told})
+
+
 @contextmanager
 def _locked(engine: Engine, model: str) -> Iterator[tuple[Session, AlertCursor]]:
     """One transaction that no other may run beside for the same model."""
@@ -191,6 +204,17 @@ def _follow_merges(session: Session, model: str, merged: Mapping[str, str]) -> N
         if old in merged:
             renamed = update(Alert).where(Alert.model == model, Alert.customer_id == old)
             session.execute(renamed.values(customer_id=merged[old]))
+
+
+def _withdraw(session: Session, model: str, refusing: set[str]) -> int:
+    """Take back what sales was told about people who refuse: the reasons are gone, and nothing is sent any more."""
+    query = select(Alert).where(Alert.model == model, Alert.state.in_(_TOLD), Alert.customer_id.in_(sorted(refusing)))
+    alerts = list(session.scalars(query))
+    for alert in alerts:
+        alert.state, alert.reasons = "withdrawn", []
+    unsent = [OutboxMessage.state != "delivered", OutboxMessage.alert_id.in_([alert.alert_id for alert in alerts])]
+    session.execute(delete(OutboxMessage).where(*unsent))
+    return len(alerts)
 
 
 def _states(session: Session, model: str) -> list[AlertState]:

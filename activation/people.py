@@ -7,6 +7,7 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from core.activation_settings import AlertSettings
 from core.storage import Workspace, connect_duckdb
@@ -150,6 +151,17 @@ def read_people(
 
 def _person(row: dict[str, Any]) -> Person:
     return Person(**{**row, "records": tuple((system, source_id) for system, source_id in row["records"])})
+
+
+def refusing_people(workspace: Workspace, customer_ids: Iterable[str]) -> set[str]:
+    """Of some people those who refuse to be profiled today.
+
+    Raises:
+        MissingStageError: nothing was unified yet.
+    """
+    table = workspace.read_table("customers", ["customer_id", "consent_profiling"])
+    refused = pc.filter(table["customer_id"], pc.invert(table["consent_profiling"]))
+    return set(customer_ids) & set(refused.to_pylist())
 
 
 def merged_people(workspace: Workspace) -> dict[str, str]:

@@ -37,7 +37,10 @@ class AlertState(Base):
 
 
 class Alert(Base):
-    """A lead turned hot. `held`: over the budget of the day; `withdrawn`: no longer true before it was released.
+    """A lead turned hot.
+
+    `held`: over the budget of the day; `withdrawn`: no longer true before it was released, or the person refuses to be
+    profiled since, and then without its reasons.
 
     Names and e-mail addresses are not kept here: they are read from the unified tables when somebody looks.
     """

@@ -1,10 +1,11 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from activation import alerts as alerts_module
@@ -239,6 +240,28 @@ def test_a_held_alert_is_withdrawn_when_the_person_is_in_talks_by_then(world: An
     assert step({"p1": HOT}) == AlertsRaised(held=1)
     people(**deal("open", clock))
     assert step({"p1": HOT}, hours=24) == AlertsRaised(withdrawn=1)
+
+
+@pytest.mark.parametrize("seen_as", ["open", "acknowledged"])
+def test_what_sales_was_told_about_whoever_refuses_profiling_is_taken_back(
+    world: Any, people: Any, make_customer: Any, webhook: Any, seen_as: str
+) -> None:
+    step = world(channels=[webhook(SimpleNamespace(url="http://127.0.0.1:1/"))])
+    step({"p1": COLD, "p2": COLD})
+    assert step({"p1": HOT, "p2": HOT}) == AlertsRaised(raised=2)
+    engine = open_database(step.settings, step.workspace)
+    with Session(engine) as session, session.begin():
+        session.execute(update(Alert).values(state=seen_as))
+    engine.dispose()
+    people(customers=[make_customer("p1", consent_profiling=False), make_customer("p2")])
+    assert step({"p2": HOT}) == AlertsRaised(withdrawn=1)
+    alerts = {alert.customer_id: alert for alert in stored(step.settings, step.workspace, Alert)}
+    assert (alerts["p1"].state, alerts["p1"].reasons) == ("withdrawn", [])
+    assert alerts["p2"].state == seen_as
+    assert alerts["p2"].reasons
+    unsent = {message.alert_id for message in stored(step.settings, step.workspace, OutboxMessage)}
+    assert unsent == {alerts["p2"].alert_id}
+    assert step({"p2": HOT}) == AlertsRaised()
 
 
 def test_the_owner_is_the_one_of_the_latest_deal_of_person_or_company(
