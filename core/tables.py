@@ -397,7 +397,7 @@ CONSENTS = TableSpec(
         "decided_at": _MOMENT,
         "recorded_at": _MOMENT,
     },
-    ("system", "source_id", "purpose", "decided_at", "recorded_at"),
+    ("system", "source_id", "purpose", "decided_at", "recorded_at", "granted"),
 )
 LIFECYCLE = TableSpec(
     "lifecycle",

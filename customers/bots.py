@@ -9,8 +9,19 @@ from customers.connectors.raw import literal
 _MINUTE = 60_000_000
 
 
+def date_opens(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make `opens_told` (source, told_from): since when each source tells of opens at all."""
+    connection.execute(
+        """CREATE TABLE opens_told AS
+        SELECT split_part(event_id, ':', 1) AS source, min(recorded_at) AS told_from
+        FROM staged.events WHERE type = 'email_open' GROUP BY source"""
+    )
+
+
 def mark_bots(connection: duckdb.DuckDBPyConnection, rules: BotSettings) -> None:
     """Make `bot_events` (event_id, since, rule) of `kept_events`: since when it is known that no person made an event.
+
+    A record's events are told by that record's events alone, and by `opens_told`.
 
     `told`: its system says so. `agent`, `honeypot`: a program's name, a link that nobody sees, and what the record
     clicked beside it. `burst`: many different links clicked by one record within seconds, and the opens among them.
@@ -126,10 +137,7 @@ def _unopened_marks(rules: BotSettings, links: int, seconds: str) -> str:
     return f"""
         SELECT c.event_id, c.since, 'unopened'
         FROM ({_first_told("(FROM crowds WHERE same_mail)", links)}) c
-        JOIN (
-            SELECT split_part(event_id, ':', 1) AS source, min(recorded_at) AS told_from
-            FROM mail_events WHERE type = 'email_open' GROUP BY source
-        ) t ON t.source = split_part(c.event_id, ':', 1) AND t.told_from <= c.since
+        JOIN opens_told t ON t.source = split_part(c.event_id, ':', 1) AND t.told_from <= c.since
         WHERE NOT EXISTS (
             FROM mail_events o WHERE o.type = 'email_open' AND o.system = c.system AND o.source_id = c.source_id
                 AND {_mail(rules, "o.properties")} = c.mail AND o.recorded_at <= c.since

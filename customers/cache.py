@@ -30,6 +30,9 @@ def erase_cache(workspace: Workspace) -> None:
 class Cache:
     """What a former run of this very program left; `folder` is None where there is nothing.
 
+    Some of it speaks of the tables that this run published: `beside_tables` is the same folder, and None where other
+    tables are in force, as after a run that was killed between publishing and keeping.
+
     Args:
         workspace: holds it as a generation of its own.
     """
@@ -38,15 +41,22 @@ class Cache:
         self._workspace = workspace
         manifest = workspace.manifest(STAGE)
         self.folder: Path | None = None
+        self.beside_tables: Path | None = None
         if manifest is not None and manifest.get("program") == _program():
             self.folder = workspace.current(STAGE)
+            if manifest["tables"] == self._tables():
+                self.beside_tables = self.folder
 
     def drop(self) -> None:
         """Use nothing of it."""
-        self.folder = None
+        self.folder = self.beside_tables = None
 
     def save(self, mark: str, *parts: Kept) -> None:
-        """Let the next run find what this one worked out."""
-        with self._workspace.publish(STAGE, mark, {"program": _program()}) as folder:
+        """Let the next run find what this one worked out, once its tables were published."""
+        with self._workspace.publish(STAGE, mark, {"program": _program(), "tables": self._tables()}) as folder:
             for part in parts:
                 part.save(folder)
+
+    def _tables(self) -> str | None:
+        manifest = self._workspace.manifest("customers")
+        return None if manifest is None else str(manifest["generation"])

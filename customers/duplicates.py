@@ -96,7 +96,7 @@ def _find_shared_types(
     if not rules.enabled or len({source.system for source in telling}) < 2:
         return False
     kinds = connection.execute(
-        """SELECT type FROM (SELECT DISTINCT split_part(event_id, ':', 1) AS source, type FROM staged.events)
+        """SELECT type FROM (SELECT DISTINCT split_part(event_id, ':', 1) AS source, type FROM kept_events)
         JOIN tellers USING (source) GROUP BY type HAVING count(DISTINCT teller) > 1 ORDER BY type"""
     ).fetchall()
     windows = {kind: window for (kind,) in kinds if (window := rules.window(kind)) is not None}

@@ -4,7 +4,7 @@ import duckdb
 
 
 def keep_first_copies(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make `repeated_events` and `kept_events`: of events of one id the one that was recorded first."""
+    """Make `repeated_events` and `first_copies`: of events of one id the one that was recorded first."""
     # Hardly any id comes twice: the texts are only looked at where their hashes do.
     connection.execute(
         """CREATE TABLE repeated_events AS
@@ -19,17 +19,24 @@ def keep_first_copies(connection: duckdb.DuckDBPyConnection) -> None:
         UNION ALL
         (FROM staged.events SEMI JOIN repeated_events USING (event_id) QUALIFY row_number() OVER ({first}) = 1)"""
     # The view is read many times: without copies it should cost nothing.
-    connection.execute(f"CREATE VIEW kept_events AS {kept.format(first=first) if repeated else 'FROM staged.events'}")
+    connection.execute(f"CREATE VIEW first_copies AS {kept.format(first=first) if repeated else 'FROM staged.events'}")
 
 
-def attach_events(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make `published_events`: today's person beside each kept event, and what `bot_events`, `duplicate_events` say."""
+def attach_events(connection: duckdb.DuckDBPyConnection, known: str | None) -> None:
+    """Make `published_events`: today's person beside each kept event, and what `bot_events`, `duplicate_events` say.
+
+    Args:
+        connection: where the tables lie.
+        known: SQL of the other events, as they were published; None for none.
+    """
+    others = f"UNION ALL BY NAME FROM {known}" if known else ""
     connection.execute(
-        """CREATE VIEW published_events AS
+        f"""CREATE VIEW published_events AS
         SELECT e.event_id, n.customer_id, e.system, e.source_id, e.channel, e.type, e.occurred_at, e.recorded_at,
                e.recorded_assumed, e.amount, e.url, e.properties, b.event_id IS NOT NULL AS is_bot,
                b.since AS bot_since, b.rule AS bot_rule, d.duplicate_of
         FROM kept_events e JOIN node_now n USING (system, source_id)
         LEFT JOIN bot_events b ON b.event_id = e.event_id
-        LEFT JOIN duplicate_events d ON d.event_id = e.event_id"""
+        LEFT JOIN duplicate_events d ON d.event_id = e.event_id
+        {others}"""
     )

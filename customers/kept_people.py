@@ -18,18 +18,14 @@ class KeptPeople:
 
     Args:
         workspace: whose table `customers` holds what was published.
-        folder: where a former run kept its marks; None for none.
+        folder: where the run that published it kept its marks; None for none.
     """
 
     def __init__(self, workspace: Workspace, folder: Path | None) -> None:
-        manifest = workspace.manifest("customers")
         self._known: str | None = None
-        if folder is not None and manifest is not None and (folder / _MARKS).exists():
-            # A run that was killed between publishing and keeping left tables that the marks do not speak of.
-            generation = literal(str(manifest["generation"]))
-            self._known = f"(FROM read_parquet({literal(folder / _MARKS)}) WHERE generation = {generation})"
+        if folder is not None:
+            self._known = f"read_parquet({literal(folder / _MARKS)})"
             self._customers = workspace.table_path("customers")
-        self._workspace = workspace
 
     def find_new(self, connection: duckdb.DuckDBPyConnection, settings: Settings, meaning: str) -> None:
         """Make `people_marks`, and `new_people`: those who are not as a former run found them.
@@ -82,17 +78,16 @@ class KeptPeople:
         )
 
     def kept(self, connection: duckdb.DuckDBPyConnection) -> "KeepingPeople":
-        """What the next run can use, once the tables were published."""
-        generation = str((self._workspace.manifest("customers") or {})["generation"])
-        return KeepingPeople(connection, generation, self._meaning)
+        """What the next run can use."""
+        return KeepingPeople(connection, self._meaning)
 
 
 class KeepingPeople:
     """Marks of all people, for the next run."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, generation: str, meaning: str) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, meaning: str) -> None:
         self._connection = connection
-        self._told = f"{literal(generation)} AS generation, {literal(meaning)} AS meaning"
+        self._told = f"{literal(meaning)} AS meaning"
 
     def save(self, folder: Path) -> None:
         """Write them; the golden records themselves are in the published table `customers`."""

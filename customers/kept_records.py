@@ -23,23 +23,15 @@ class KeptRecords:
 
     Args:
         workspace: whose table `attributes` holds what was published.
-        folder: where a former run kept marks and keys; None for none.
+        folder: where the run that published it kept marks and keys; None for none.
     """
 
     def __init__(self, workspace: Workspace, folder: Path | None) -> None:
-        self._folder = None
+        self._folder = folder
         # Whatever decides, beside its mark, what is made of a record.
         self.meaning = ""
-        manifest = workspace.manifest("customers")
-        # A run that was killed between publishing and keeping left tables that the marks do not speak of.
-        if folder is not None and manifest is not None and (folder / _MARKS).exists():
-            told = f"FROM read_parquet({literal(folder / _MARKS)}) LIMIT 1"
-            with duckdb.connect() as connection:
-                rows = connection.execute(f"SELECT generation {told}").fetchall()
-            if rows == [(str(manifest["generation"]),)]:
-                self._folder = folder
-                self._attributes = workspace.table_path("attributes")
-        self._workspace = workspace
+        if folder is not None:
+            self._attributes = workspace.table_path("attributes")
 
     def find_new(self, connection: duckdb.DuckDBPyConnection, meaning: object) -> None:
         """Make `record_marks`, and `new_records`: those that are not as a former run found them.
@@ -139,17 +131,16 @@ class KeptRecords:
         return path if path is not None and path.exists() else None
 
     def kept(self, connection: duckdb.DuckDBPyConnection) -> "KeepingRecords":
-        """What the next run can use, once the tables were published."""
-        generation = str((self._workspace.manifest("customers") or {})["generation"])
-        return KeepingRecords(connection, generation, self.meaning)
+        """What the next run can use."""
+        return KeepingRecords(connection, self.meaning)
 
 
 class KeepingRecords:
     """Marks and keys of all records, for the next run."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, generation: str, meaning: str) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, meaning: str) -> None:
         self._connection = connection
-        self._told = f"{literal(generation)} AS generation, {literal(meaning)} AS meaning"
+        self._told = f"{literal(meaning)} AS meaning"
 
     def save(self, folder: Path) -> None:
         """Write them; the records' rows themselves are in the published table `attributes`."""

@@ -79,6 +79,8 @@ class Staging:
         self._connection = connection
         self._former = former if former is not None and (former / _LIST).exists() else None
         told = read_list(self._former) if self._former else []
+        # Whether what the former run read was kept as a whole.
+        self._whole = self._former is not None and _told(self._former)["whole"]
         self._known = {(file.source, file.label): file for file in told}
         self._next = max((file.number for file in told), default=-1) + 1
         # All that count today, in the order of sources, and whether what was read of them may be kept.
@@ -178,6 +180,25 @@ class Staging:
         alive = {file.number for file, _ in self._live}
         return any(file.number not in alive for file in self._known.values())
 
+    def changed_records(self, table: str) -> str | None:
+        """SQL of the records (system, source_id) whose rows in a table are not those that the former run read.
+
+        A file that was written anew with the same rows changes nothing. None where not all that the former run read was
+        kept.
+        """
+        if not self._whole:
+            return None
+        columns = [name for name, *_ in self._connection.execute(f"DESCRIBE fresh.{table}").fetchall()]
+        # Where a row stands is no part of what it says.
+        fact = f"hash({', '.join(name for name in columns if name not in ('file_no', 'file', 'line'))})::HUGEINT"
+        told = f"SELECT system, source_id, {fact} AS fact, 1 AS rows FROM fresh.{table}"
+        if self.lost_files():
+            lost = f"{self._stored(table)} ANTI JOIN kept_files USING (file_no)"
+            told += f" UNION ALL SELECT system, source_id, -{fact}, -1 FROM {lost}"
+        return (
+            f"SELECT system, source_id FROM ({told}) GROUP BY system, source_id HAVING sum(rows) <> 0 OR sum(fact) <> 0"
+        )
+
     def save(self, folder: Path) -> None:
         """Write what may be kept, and nothing of files that are gone or were changed.
 
@@ -199,7 +220,8 @@ class Staging:
             rows = f"FROM ({query}) WHERE file_no IN ({numbers})"
             target = literal(folder / f"{table}-{len(former):05d}.parquet")
             self._connection.execute(f"COPY ({rows}) TO {target} (FORMAT parquet, COMPRESSION zstd)")
-        write_json(folder / _LIST, {"files": [asdict(file) for file in kept]})
+        whole = len(kept) == len(self._live)
+        write_json(folder / _LIST, {"files": [asdict(file) for file in kept], "whole": whole})
 
     def _holds_dead(self, table: str) -> bool:
         """Whether former runs left rows of files that do not count any more."""
@@ -227,5 +249,9 @@ def _listed(numbers: Iterable[int]) -> str:
 
 def read_list(folder: Path) -> list[ReadFile]:
     """The files whose rows a folder keeps."""
+    return [ReadFile(**file) for file in _told(folder)["files"]]
+
+
+def _told(folder: Path) -> dict[str, Any]:
     told: dict[str, Any] = json.loads((folder / _LIST).read_text(encoding="utf-8"))
-    return [ReadFile(**file) for file in told["files"]]
+    return told

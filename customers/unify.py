@@ -16,7 +16,7 @@ from core.settings import Settings
 from core.storage import Workspace, connect_duckdb, fingerprint, limit_memory
 from customers.accounts import build_accounts
 from customers.balance import SourceReport, balance_sources
-from customers.bots import mark_bots
+from customers.bots import date_opens, mark_bots
 from customers.cache import Cache
 from customers.cleansing.email import mail_kind
 from customers.connectors.raw import literal
@@ -34,6 +34,7 @@ from customers.duplicates import mark_duplicates
 from customers.erasure import erase_decisions
 from customers.events import attach_events, keep_first_copies
 from customers.forgotten import create_mentions, find_forgotten
+from customers.kept_events import KeptEvents
 from customers.kept_people import KeptPeople
 from customers.kept_records import KeptRecords
 from customers.lifecycle.build import build_lifecycle, refuse_unknown_conditions
@@ -132,8 +133,9 @@ def _unify(settings: Settings, workspace: Workspace, run: str, progress: Progres
     with _engine(workspace) as (connection, scratch):
         staging = Staging(connection, cache.folder)
         memory = Memory(connection, cache.folder)
-        records = KeptRecords(workspace, cache.folder)
-        people = KeptPeople(workspace, cache.folder)
+        records = KeptRecords(workspace, cache.beside_tables)
+        people = KeptPeople(workspace, cache.beside_tables)
+        events = KeptEvents(workspace, cache.beside_tables)
         Reader(connection, staging, settings, scratch, mentions=bool(suppressed)).read(progress)
         data_until, as_of = _set_horizon(connection, settings)
         if suppressed:
@@ -145,7 +147,6 @@ def _unify(settings: Settings, workspace: Workspace, run: str, progress: Progres
         reports = balance_sources(connection)
         with progress.task("link people", 4) as advance:
             keep_first_copies(connection)
-            mark_bots(connection, settings.events.bots)
             _date_undated_rows(connection)
             build_profiles(connection, settings, memory, records)
             build_record_states(connection, memory, records)
@@ -159,8 +160,11 @@ def _unify(settings: Settings, workspace: Workspace, run: str, progress: Progres
             )
             limit_memory(connection, _MEMORY_GB)
             advance()
+            date_opens(connection)
+            events.find_new(connection, settings, staging)
+            mark_bots(connection, settings.events.bots)
             mark_duplicates(connection, settings.sources, settings.events.duplicates)
-            attach_events(connection)
+            attach_events(connection, events.known)
             _attach_people(connection)
             build_source_days(connection, settings.timezone)
             build_deals(connection)
@@ -201,7 +205,7 @@ def _unify(settings: Settings, workspace: Workspace, run: str, progress: Progres
         if lost:
             memory.forget_unused()
         # Last: from here on the former run's files are gone.
-        kept = (records.kept(connection), people.kept(connection))
+        kept = (records.kept(connection), people.kept(connection), events)
         cache.save(mark, staging, memory, *kept, resolved, Holders(connection))
     conflicts = conflicts_among(decisions_in_force(decisions))
     log.info("unified", customers=counts["customers"], refused_links=refused, conflicts=len(conflicts))

@@ -104,10 +104,11 @@ def add_blocks(
         _insert(connection, "twos", joined.table((rows, marks) for _, _, rows, marks in joined.twos()))
     connection.execute("DROP TABLE keys")
     _count_blocks(connection, "two", largest_block)
-    common_twos = _marks(connection, "common_twos")
+    common_twos = connection.sql("FROM common_twos ORDER BY block").to_arrow_table()
+    together = _mark_set(common_twos)
     for part in parts:
         joined = _joined(connection, f"ranked_keys WHERE {part}", fields)
-        _insert(connection, "threes", joined.table(joined.threes(common_twos)))
+        _insert(connection, "threes", joined.table(joined.threes(together)))
     _count_blocks(connection, "three", largest_block)
     connection.execute(
         f"""CREATE TABLE blocks AS
@@ -117,7 +118,7 @@ def add_blocks(
     )
     commonness = Commonness(
         connection.sql("FROM common_keys ORDER BY key").to_arrow_table(),
-        connection.sql("FROM common_twos ORDER BY block").to_arrow_table(),
+        common_twos,
         connection.sql("FROM common_threes ORDER BY block").to_arrow_table(),
     )
     for table in ("sizes", "twos", "threes", "rare_twos", "rare_threes"):
@@ -150,25 +151,22 @@ def pairs_of_blocks(connection: duckdb.DuckDBPyConnection, records: int) -> Cand
     return Candidates(np.concatenate(left), np.concatenate(right))
 
 
-def load_commonness(connection: duckdb.DuckDBPyConnection, known: Commonness) -> None:
-    """Make the tables `common_keys`, `common_twos` and `common_threes` of what was common when it was counted."""
-    for name, table in (("common_keys", known.keys), ("common_twos", known.twos), ("common_threes", known.threes)):
-        connection.register("counted", table)
-        connection.execute(f"CREATE TABLE {name} AS FROM counted")
-        connection.unregister("counted")
-
-
-def rank_keys(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make `ranked_keys` of `keys`, by what `load_commonness` said; whatever was not there then is rare."""
+def rank_keys(connection: duckdb.DuckDBPyConnection, known: Commonness) -> None:
+    """Make `ranked_keys` of `keys`, by what was common when it was counted; whatever was not there then is rare."""
+    connection.register("common_keys", known.keys)
     connection.execute(f"CREATE TABLE ranked_keys AS {_ranked_sql('keys', 'true')}")
+    connection.unregister("common_keys")
 
 
-def pairs_with_new(connection: duckdb.DuckDBPyConnection, fields: Sequence[Prepared], former_keys: str) -> Candidates:
+def pairs_with_new(
+    connection: duckdb.DuckDBPyConnection, fields: Sequence[Prepared], known: Commonness, former_keys: str
+) -> Candidates:
     """All pairs of new records, whose `ranked_keys` were made, with each other and with records that came before.
 
     Args:
-        connection: holds what was common, and `ranked_keys` of the new records, whose numbers are above former ones.
+        connection: holds `ranked_keys` of the new records, whose numbers are above former ones.
         fields: the compared fields.
+        known: what was common when it was counted.
         former_keys: SQL of a table of the former records' ranked keys.
     """
     # What two records have in common is made of keys that both of them hold. A few keys are listed: DuckDB then skips
@@ -179,9 +177,9 @@ def pairs_with_new(connection: duckdb.DuckDBPyConnection, fields: Sequence[Prepa
         f"""CREATE TABLE former_near AS FROM (FROM {former_keys} {listed})
         SEMI JOIN (SELECT DISTINCT key FROM ranked_keys) USING (key)"""
     )
-    _add_rare_blocks(connection, _joined(connection, "ranked_keys", fields), "ranked_keys", "new_blocks")
-    near = _joined(connection, "former_near", fields)
-    _add_rare_blocks(connection, near, "former_near", "former_blocks", among="new_blocks")
+    common = (_mark_set(known.twos), _mark_set(known.threes))
+    _add_rare_blocks(connection, fields, common, "ranked_keys", "new_blocks")
+    _add_rare_blocks(connection, fields, common, "former_near", "former_blocks", among="new_blocks")
     pairs = connection.sql(
         f"""WITH every_block AS (FROM new_blocks UNION ALL FROM former_blocks),
         fitting AS (SELECT block FROM every_block GROUP BY block HAVING count(*) BETWEEN 2 AND {_GROWN_BLOCK})
@@ -193,26 +191,35 @@ def pairs_with_new(connection: duckdb.DuckDBPyConnection, fields: Sequence[Prepa
 
 
 def _add_rare_blocks(
-    connection: duckdb.DuckDBPyConnection, joined: JoinedKeys, ranked: str, target: str, among: str = ""
+    connection: duckdb.DuckDBPyConnection,
+    fields: Sequence[Prepared],
+    common: tuple[MarkSet, MarkSet],
+    ranked: str,
+    target: str,
+    among: str = "",
 ) -> None:
-    """Make `target` (record, block): rare keys, and rare combinations of common ones; only those of a table `among`."""
+    """Make `target` (record, block): rare keys, and rare combinations of common ones; only those of a table `among`.
+
+    `common` are the combinations of two and of three that too many records have.
+    """
     only = f"SEMI JOIN {among} USING (block)" if among else ""
     connection.execute(
         f"CREATE TABLE {target} AS FROM (SELECT record, key AS block FROM {ranked} WHERE rank = 0) {only}"
     )
-    wanted = _marks(connection, among) if among else None
-    common_twos, common_threes = _marks(connection, "common_twos"), _marks(connection, "common_threes")
+    joined = _joined(connection, ranked, fields)
+    listed = f"SELECT DISTINCT block FROM {among} ORDER BY block"
+    wanted = _mark_set(connection.sql(listed).to_arrow_table()) if among else None
     twos = ((rows, marks) for _, _, rows, marks in joined.twos())
-    for found, common in ((twos, common_twos), (joined.threes(common_twos), common_threes)):
-        _insert(connection, target, joined.table(_rare(found, common, wanted)))
+    for found, too_common in zip((twos, joined.threes(common[0])), common, strict=True):
+        _insert(connection, target, joined.table(_rare(found, too_common, wanted)))
 
 
 def _rare(
     found: Iterator[tuple[Places, Marks]], common: MarkSet, wanted: MarkSet | None
 ) -> Iterator[tuple[Places, Marks]]:
-    """Of combinations those that are not common, and wanted."""
+    """Of combinations those that are not common, and wanted (or so it seems: there is nobody else to meet them)."""
     for rows, marks in found:
-        kept = np.flatnonzero(~common.holds(marks) if wanted is None else wanted.holds(marks))
+        kept = np.flatnonzero(~common.holds(marks) if wanted is None else wanted.may_hold(marks))
         if wanted is not None:
             kept = kept[~common.holds(marks[kept])]
         yield rows[kept], marks[kept]
@@ -232,11 +239,9 @@ def _joined(connection: duckdb.DuckDBPyConnection, ranked: str, fields: Sequence
     return JoinedKeys.of(connection.sql(f"FROM {ranked}"), worded)
 
 
-def _marks(connection: duckdb.DuckDBPyConnection, table: str) -> MarkSet:
-    """The blocks of a table."""
-    return MarkSet(
-        np.asarray(connection.execute(f"SELECT DISTINCT block FROM {table}").fetchnumpy()["block"], np.uint64)
-    )
+def _mark_set(blocks: pa.Table) -> MarkSet:
+    """The sorted blocks of a table as a set."""
+    return MarkSet(blocks["block"].to_numpy().astype(np.uint64))
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: pa.Table) -> None:

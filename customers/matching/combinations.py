@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import duckdb
 import numpy as np
@@ -14,36 +15,54 @@ from customers.matching.fields import Codes
 # for each record stays the same however many records there are.
 MOST_JOINED = 12
 _SIEVE_BITS = 24
+# So few hashes are looked up faster than the sieve is made.
+_FEW = 10_000
 _NO_FIELD = 255
 Marks = npt.NDArray[np.uint64]
 Places = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 
 
 class MarkSet:
     """A set of hashes that is asked about millions of others; nearly all of which it tells from its own at a glance.
+
+    Args:
+        marks: the set, sorted.
 
     >>> MarkSet(np.array([5, 9], np.uint64)).holds(np.array([9, 7], np.uint64))
     array([ True, False])
     """
 
     def __init__(self, marks: Marks) -> None:
-        self._marks = np.unique(marks)
-        self._sieve = np.zeros(1 << _SIEVE_BITS, np.bool_)
-        self._sieve[self._lowest(self._marks)] = True
+        self._marks = marks
 
-    def holds(self, asked: Marks) -> npt.NDArray[np.bool_]:
+    @cached_property
+    def _sieve(self) -> Flags:
+        sieve = np.zeros(1 << _SIEVE_BITS, np.bool_)
+        sieve[_lowest(self._marks)] = True
+        return sieve
+
+    def may_hold(self, asked: Marks) -> Flags:
+        """For each hash whether it is in the set; some others are told to be in it, too."""
+        return np.asarray(self._sieve[_lowest(asked)])
+
+    def holds(self, asked: Marks) -> Flags:
         """For each hash whether it is in the set."""
-        found = self._sieve[self._lowest(asked)]
+        if len(asked) < _FEW:
+            return self._looked_up(asked)
+        found = self.may_hold(asked)
         maybe = np.flatnonzero(found)
-        if len(maybe):
-            found[maybe] = (
-                self._marks[np.searchsorted(self._marks, asked[maybe]).clip(max=len(self._marks) - 1)] == (asked[maybe])
-            )
+        found[maybe] = self._looked_up(asked[maybe])
         return found
 
-    @staticmethod
-    def _lowest(marks: Marks) -> Places:
-        return (marks & np.uint64((1 << _SIEVE_BITS) - 1)).astype(np.int64)
+    def _looked_up(self, asked: Marks) -> Flags:
+        if not len(self._marks):
+            return np.zeros(len(asked), np.bool_)
+        return np.asarray(self._marks[np.searchsorted(self._marks, asked).clip(max=len(self._marks) - 1)] == asked)
+
+
+def _lowest(marks: Marks) -> Places:
+    return (marks & np.uint64((1 << _SIEVE_BITS) - 1)).astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -62,7 +81,10 @@ class JoinedKeys:
     def of(cls, ranked: duckdb.DuckDBPyRelation, worded: tuple[int, ...]) -> "JoinedKeys":
         """Those of a relation (record, key, field, rank) with a rank above 0; ranks are in one order everywhere."""
         told = ranked.filter("rank > 0").fetchnumpy()
-        records, rows = np.unique(np.asarray(told["record"], np.int32), return_inverse=True)
+        holders = np.asarray(told["record"], np.int32)
+        held = np.zeros(int(holders.max(initial=-1)) + 1, np.bool_)
+        held[holders] = True
+        records, rows = np.flatnonzero(held).astype(np.int32), (np.cumsum(held) - 1)[holders]
         columns = np.asarray(told["rank"], np.int64) - 1
         keys = np.zeros((len(records), MOST_JOINED), np.uint64)
         fields = np.full((len(records), MOST_JOINED), _NO_FIELD, np.uint8)

@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from core.storage import connect_duckdb, link_file, write_parquet
 from customers.connectors.raw import literal
-from customers.matching.candidates import add_keys, load_commonness, pairs_with_new, rank_keys
+from customers.matching.candidates import add_keys, pairs_with_new, rank_keys
 from customers.matching.comparisons import LEVELS
 from customers.matching.fields import Codes, Field, prepare_fields
 from customers.matching.knowledge import Floats, Judge, Knowledge
@@ -180,12 +180,11 @@ def nearest(
 
     Leaves the new rows' `ranked_keys` in the DuckDB connection.
     """
-    load_commonness(connection, knowledge.commonness)
     prepared = prepare_fields(rows, index.fields)
     add_keys(connection, prepared, first)
-    rank_keys(connection)
+    rank_keys(connection, knowledge.commonness)
     former = index.sql("keys") if first else "(FROM ranked_keys LIMIT 0)"
-    candidates = pairs_with_new(connection, prepared, former)
+    candidates = pairs_with_new(connection, prepared, knowledge.commonness, former)
     met = np.union1d(np.concatenate([candidates.left, candidates.right]), np.arange(first, first + rows.num_rows))
     listed = ", ".join(index.columns)
     connection.register("met_rows", pa.table({"row": met[met < first].astype(np.int32)}))

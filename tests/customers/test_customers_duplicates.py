@@ -163,6 +163,7 @@ def marked(
                 [line, f"{system}_events:{name}", system, str(node), occurred, occurred + timedelta(hours=hour)],
             )
         keep_first_copies(connection)
+        connection.execute("CREATE VIEW kept_events AS FROM first_copies")
         sources = [SourceSettings.model_validate(told_by(system)) for system in SYSTEMS]
         mark_duplicates(connection, sources, DuplicateSettings(window_seconds=2))
         found = connection.execute("SELECT event_id, duplicate_of, since FROM duplicate_events").fetchall()

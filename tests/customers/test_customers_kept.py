@@ -10,6 +10,7 @@ import pytest
 
 from core.tables import TABLES
 from customers.cache import erase_cache
+from customers.kept_events import KeptEvents
 from customers.kept_people import KeptPeople
 from customers.similar import current_index, erase_compared
 from tests.customers.conftest import CARD_SOURCE, FAMILY, GIVEN, VISIT_SOURCE, Company
@@ -39,6 +40,18 @@ SOURCES: list[dict[str, Any]] = [
             "type": "type",
             "occurred_at": "at",
             "properties": {"url": "url", "campaign": "campaign"},
+        },
+    },
+    {
+        # Tells the visits of some people a second time.
+        "name": "pages",
+        "system": "ma",
+        "events": {
+            "id": "id",
+            "person": [{"column": "mail", "key": "email"}],
+            "type": {"constant": "web_visit"},
+            "occurred_at": "at",
+            "properties": {"url": "url"},
         },
     },
     {
@@ -72,6 +85,7 @@ def rows_of(random: np.random.Generator, part: int) -> dict[str, tuple[str, list
         "cards": ("id,email,last,first,company,phone,typed", []),
         "visits": ("event_id,cookie,login,url,at,recorded", []),
         "mails": ("id,who,type,url,campaign,at", []),
+        "pages": ("id,mail,url,at", []),
         "changes": ("who,old,new,at", []),
         "accounts": ("id,name,site,created", []),
         "consents": ("who,purpose,granted,at", []),
@@ -89,6 +103,8 @@ def rows_of(random: np.random.Generator, part: int) -> dict[str, tuple[str, list
             told["cards"][1].append(f"{number},{other},{last},{first},{company},{phone},{day(number + 3)}")
         login = mail if random.random() < 0.4 else ""
         told["visits"][1].append(f"v{number},k{number // 2},{login},/p{number},{day(number)},{day(number)}")
+        if random.random() < 0.6:
+            told["pages"][1].append(f"g{number},{mail},/p{number},{day(number)}")
         for click in range(int(random.integers(4))):
             kind = random.choice(["email_click", "email_open", "email_delivered", "email_bounced"])
             seconds = f"2025-06-{number % 28 + 1:02d}T10:00:{click:02d}Z"
@@ -123,6 +139,9 @@ def change_something(company: Company, random: np.random.Generator) -> None:
             },
             "identity": {"similar": {"enabled": bool(random.random() < 0.7), "least_records": 20}},
         }
+    if random.random() < 0.2:
+        rules = {"bots": {"burst_links": int(random.integers(2, 4))}, "duplicates": {"enabled": random.random() < 0.7}}
+        company.extra = {**company.extra, "events": rules}
 
 
 def every_table(company: Company) -> dict[str, list[dict[str, Any]]]:
@@ -168,6 +187,47 @@ def test_every_day_every_cell_is_as_it_would_be_with_nothing_kept(tmp_path: Path
         for name in TABLES:
             assert now[name] == anew[name], name
     assert current_index(company.workspace) is not None
+
+
+def test_most_days_leave_the_events_of_most_people_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    company = new_company(tmp_path / "home", np.random.default_rng(7))
+    found: list[tuple[int, int]] = []
+    find_new = KeptEvents.find_new
+
+    def noted(events: KeptEvents, connection: Any, *given: Any) -> None:
+        find_new(events, connection, *given)
+        rows = connection.execute("SELECT (SELECT count(*) FROM kept_events), (SELECT count(*) FROM first_copies)")
+        found.extend(rows.fetchall())
+
+    monkeypatch.setattr(KeptEvents, "find_new", noted)
+    company.unify()
+    company.unify()
+    company.write("mails9.csv", "id,who,type,url,campaign,at\nz1,12,email_click,/,c1,2025-12-20T10:00:00Z\n")
+    company.unify()
+    # The same rows in another order, in a file of another name.
+    path = company.home / "exports" / "mails0.csv"
+    header, *rows = path.read_text(encoding="utf-8").splitlines()
+    path.unlink()
+    company.write("mails7.csv", "\n".join([header, *sorted(rows)]) + "\n")
+    company.unify()
+    company.extra["events"] = {"bots": {"burst_links": 2}}
+    company.unify()
+    (first, everything), (again, _), (one, more), (same, _), (settings, _) = found
+    assert first == everything == more - 1
+    # Those whose events were told twice are looked at every day.
+    assert again == same < everything / 2
+    assert again < one < again + 10
+    assert settings == more
+
+
+def test_events_of_a_file_that_is_gone_are_gone(tmp_path: Path) -> None:
+    company = new_company(tmp_path / "home", np.random.default_rng(7))
+    company.write("mails9.csv", "id,who,type,url,campaign,at\nz1,12,email_click,/,c1,2025-12-20T10:00:00Z\n")
+    company.unify()
+    assert "mails:z1" in {row["event_id"] for row in company.rows("events")}
+    (company.home / "exports" / "mails9.csv").unlink()
+    company.unify()
+    assert "mails:z1" not in {row["event_id"] for row in company.rows("events")}
 
 
 def test_new_rows_leave_most_people_and_their_golden_records_alone(

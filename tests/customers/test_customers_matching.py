@@ -1,5 +1,8 @@
 """Linkage without labels, on registers whose truth is known."""
 
+import itertools
+
+import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -11,6 +14,7 @@ from core.errors import ConfigurationError
 from core.storage import connect_duckdb
 from customers.matching import Field, Linkage, link_records
 from customers.matching.candidates import add_blocks, pairs_of_blocks
+from customers.matching.combinations import MOST_JOINED, JoinedKeys, MarkSet
 from customers.matching.fields import prepare_fields
 from customers.matching.model import learn_model
 
@@ -103,3 +107,52 @@ def test_chance_agreement_of_strangers_is_no_kinship(told: bool) -> None:
     kin = float(model.prior_related.sum())
     # Not told which are candidates it would take hundreds of times as many pairs for relatives as there are people.
     assert (kin < 1e-9) if told else (kin > 1e-3)
+
+
+def test_combinations_are_those_that_one_would_write_down_record_by_record() -> None:
+    random = np.random.default_rng(3)
+    rows = [
+        (record, int(random.integers(1, 1 << 62)) if random.random() < 0.8 else 7, int(random.integers(5)), rank)
+        for record in range(0, 60, 3)
+        for rank in range(int(random.integers(2)), 1 + int(random.integers(MOST_JOINED + 1)))
+    ]
+    told = pa.table(dict(zip(("record", "key", "field", "rank"), map(list, zip(*rows, strict=True)), strict=True)))
+    with duckdb.connect() as connection:
+        connection.register("told", told)
+        joined = JoinedKeys.of(
+            connection.sql("SELECT record, key::UBIGINT AS key, field, rank FROM told ORDER BY hash(rank)"), (1, 4)
+        )
+    twos, threes = [], []
+    for record in sorted({record for record, *_ in rows}):
+        own = sorted((rank, key, field) for owner, key, field, rank in rows if owner == record and rank)
+        for one, other in itertools.combinations(own, 2):
+            if one[1] == other[1] or (one[2] == other[2] and one[2] not in (1, 4)):
+                continue
+            block = one[1] ^ (other[1] >> 1)
+            twos.append((record, block))
+            if block % 2:
+                continue
+            for third in own:
+                if third[0] > other[0] and third[2] not in (one[2], other[2]):
+                    threes.append((record, block ^ (third[1] >> 2)))
+    even = MarkSet(np.array(sorted({block for _, block in twos if block % 2 == 0}), np.uint64))
+
+    def listed(table: pa.Table) -> list[tuple[int, int]]:
+        return sorted(zip(table["record"].to_pylist(), table["block"].to_pylist(), strict=True))
+
+    assert twos
+    assert threes
+    assert listed(joined.table((places, marks) for _, _, places, marks in joined.twos())) == sorted(twos)
+    assert listed(joined.table(joined.threes(even))) == sorted(threes)
+
+
+@pytest.mark.parametrize("asked", [50, 50_000])
+def test_a_set_of_marks_tells_its_own_from_others_that_look_alike(asked: int) -> None:
+    random = np.random.default_rng(4)
+    own = np.unique(random.integers(0, 1 << 63, 3_000, np.uint64))
+    others = np.concatenate([own[:1_000] + np.uint64(1 << 40), random.integers(0, 1 << 63, asked, np.uint64)])
+    mixed = random.permutation(np.concatenate([own, others]))[:asked]
+    marks = MarkSet(own)
+    assert marks.holds(mixed).tolist() == np.isin(mixed, own).tolist()
+    assert marks.may_hold(own).all()
+    assert not MarkSet(own[:0]).holds(mixed).any()
