@@ -23,20 +23,22 @@ def keep_first_copies(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def attach_events(connection: duckdb.DuckDBPyConnection, known: str | None) -> None:
-    """Make `published_events`: today's person beside each kept event, and what `bot_events`, `duplicate_events` say.
+    """Make `renewed_events`: today's person beside each kept event, and what `bot_events`, `duplicate_events` say.
+
+    Makes `published_events` too, all of them.
 
     Args:
         connection: where the tables lie.
         known: SQL of the other events, as they were published; None for none.
     """
-    others = f"UNION ALL BY NAME FROM {known}" if known else ""
     connection.execute(
-        f"""CREATE VIEW published_events AS
+        """CREATE VIEW renewed_events AS
         SELECT e.event_id, n.customer_id, e.system, e.source_id, e.channel, e.type, e.occurred_at, e.recorded_at,
                e.recorded_assumed, e.amount, e.url, e.properties, b.event_id IS NOT NULL AS is_bot,
                b.since AS bot_since, b.rule AS bot_rule, d.duplicate_of
         FROM kept_events e JOIN node_now n USING (system, source_id)
         LEFT JOIN bot_events b ON b.event_id = e.event_id
-        LEFT JOIN duplicate_events d ON d.event_id = e.event_id
-        {others}"""
+        LEFT JOIN duplicate_events d ON d.event_id = e.event_id"""
     )
+    others = f"UNION ALL BY NAME FROM {known}" if known else ""
+    connection.execute(f"CREATE VIEW published_events AS FROM renewed_events {others}")

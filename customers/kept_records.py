@@ -34,7 +34,7 @@ class KeptRecords:
             self._attributes = workspace.table_path("attributes")
 
     def find_new(self, connection: duckdb.DuckDBPyConnection, meaning: object) -> None:
-        """Make `record_marks`, and `new_records`: those that are not as a former run found them.
+        """Make `record_marks`, `new_records`, those that are not as a former run found them, and `gone_records`.
 
         A mark stands for all values and changes of a record, for what dates them (the export's time only where it
         does), and for `meaning`, whatever else decides what is made of them.
@@ -70,6 +70,7 @@ class KeptRecords:
         self.meaning = f"{fields} {meaning}"
         if self._folder is None:
             connection.execute("CREATE TABLE new_records AS SELECT system, source_id FROM record_marks")
+            connection.execute("CREATE TABLE gone_records AS FROM new_records LIMIT 0")
             return
         known = f"read_parquet({literal(self._folder / _MARKS)})"
         connection.execute(
@@ -77,6 +78,10 @@ class KeptRecords:
             SELECT system, source_id FROM record_marks
             ANTI JOIN (FROM {known} WHERE meaning = ?) USING (system, source_id, mark, facts)""",
             [self.meaning],
+        )
+        connection.execute(
+            f"""CREATE TABLE gone_records AS
+            SELECT system, source_id FROM {known} ANTI JOIN record_marks USING (system, source_id)"""
         )
 
     def add_known(self, connection: duckdb.DuckDBPyConnection) -> None:

@@ -34,7 +34,7 @@ from customers.duplicates import mark_duplicates
 from customers.erasure import erase_decisions
 from customers.events import attach_events, keep_first_copies
 from customers.forgotten import create_mentions, find_forgotten
-from customers.kept_events import KeptEvents
+from customers.kept_groups import KeptGroups
 from customers.kept_people import KeptPeople
 from customers.kept_records import KeptRecords
 from customers.lifecycle.build import build_lifecycle, refuse_unknown_conditions
@@ -135,7 +135,7 @@ def _unify(settings: Settings, workspace: Workspace, run: str, progress: Progres
         memory = Memory(connection, cache.folder)
         records = KeptRecords(workspace, cache.beside_tables)
         people = KeptPeople(workspace, cache.beside_tables)
-        events = KeptEvents(workspace, cache.beside_tables)
+        groups = KeptGroups(workspace, cache.beside_tables)
         Reader(connection, staging, settings, scratch, mentions=bool(suppressed)).read(progress)
         data_until, as_of = _set_horizon(connection, settings)
         if suppressed:
@@ -161,21 +161,21 @@ def _unify(settings: Settings, workspace: Workspace, run: str, progress: Progres
             limit_memory(connection, _MEMORY_GB)
             advance()
             date_opens(connection)
-            events.find_new(connection, settings, staging)
-            mark_bots(connection, settings.events.bots)
-            mark_duplicates(connection, settings.sources, settings.events.duplicates)
-            attach_events(connection, events.known)
-            _attach_people(connection)
-            build_source_days(connection, settings.timezone)
             build_deals(connection)
             build_consents(connection)
             build_consent_now(connection, settings)
+            groups.find_new(connection, settings, staging)
+            mark_bots(connection, settings.events.bots)
+            mark_duplicates(connection, settings.sources, settings.events.duplicates)
+            attach_events(connection, groups.known_events)
+            _attach_people(connection)
+            build_source_days(connection, settings.timezone)
             build_proofs(connection, settings)
             people.find_new(connection, settings, records.meaning)
             build_golden_fields(connection, settings, "(FROM attributes SEMI JOIN new_people USING (customer_id))")
             build_customers(connection)
             people.add_known(connection)
-            build_lifecycle(connection, settings.lifecycle.stages)
+            build_lifecycle(connection, settings.lifecycle.stages, groups.known_stages)
             advance()
         mark = fingerprint(
             settings.model_dump_json(
@@ -205,7 +205,7 @@ def _unify(settings: Settings, workspace: Workspace, run: str, progress: Progres
         if lost:
             memory.forget_unused()
         # Last: from here on the former run's files are gone.
-        kept = (records.kept(connection), people.kept(connection), events)
+        kept = (records.kept(connection), people.kept(connection), groups)
         cache.save(mark, staging, memory, *kept, resolved, Holders(connection))
     conflicts = conflicts_among(decisions_in_force(decisions))
     log.info("unified", customers=counts["customers"], refused_links=refused, conflicts=len(conflicts))

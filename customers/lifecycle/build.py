@@ -80,7 +80,7 @@ def refuse_unknown_conditions(settings: Settings) -> None:
     raise_faults(ConfigurationError, "lifecycle", faults, "name a field of a person, or map it under people.custom")
 
 
-def build_lifecycle(connection: duckdb.DuckDBPyConnection, stages: Sequence[StageSettings]) -> None:
+def build_lifecycle(connection: duckdb.DuckDBPyConnection, stages: Sequence[StageSettings], known: str | None) -> None:
     """Make `lifecycle` from the tables that are about to be published.
 
     A stage is entered when its condition came true (`entered_at`, never before the stage that was left for it), and
@@ -89,8 +89,10 @@ def build_lifecycle(connection: duckdb.DuckDBPyConnection, stages: Sequence[Stag
     those that had been left by then, with left_recorded_at < t.
 
     Args:
-        connection: holds identities, node_now, consent_now, attributes, published_events, deal_stages, deal_people.
+        connection: holds identities, node_now, consent_now, attributes, renewed_events, deal_stages, deal_people, and
+            in `new_group_nodes` the records and keys of the people whose history is worked out.
         stages: in their order; none makes an empty table.
+        known: SQL of the rows of all other people, as they were published; None for none.
     """
     if not stages:
         connection.execute(_EMPTY)
@@ -101,6 +103,8 @@ def build_lifecycle(connection: duckdb.DuckDBPyConnection, stages: Sequence[Stag
     _register_moves(connection, stages)
     names = [stage.name for stage in stages]
     connection.execute(_VISITS, {"stages": names, "rules": [rule.name for rule in rules]})
+    if known:
+        connection.execute(f"INSERT INTO lifecycle BY NAME FROM {known}")
     for table in ("lives", "life_links", "life_signals", "life_moves"):
         connection.execute(f"DROP TABLE {table}")
 

@@ -43,7 +43,7 @@ def add_event_facts(
     among = f"SEMI JOIN {of_records} USING (system, source_id)" if of_records else ""
     connection.execute(
         f"""CREATE TEMP TABLE matched_events AS
-        SELECT {_RECENT}, {flags} FROM published_events {among} WHERE ({" OR ".join(matches)}) AND {_COUNTS}"""
+        SELECT {_RECENT}, {flags} FROM renewed_events {among} WHERE ({" OR ".join(matches)}) AND {_COUNTS}"""
     )
     for place, (number, _) in enumerate(conditions):
         connection.execute(
@@ -64,7 +64,7 @@ def add_field_facts(connection: duckdb.DuckDBPyConnection, conditions: Iterable[
             f"""INSERT INTO rule_facts
             SELECT {number}, NULL, system, source_id,
                    epoch_us(CASE WHEN recorded_assumed THEN recorded_at ELSE occurred_at END), epoch_us(recorded_at)
-            FROM attributes
+            FROM attributes SEMI JOIN new_group_nodes USING (system, source_id)
             WHERE field = {literal(condition.field)} AND {system} AND {any_of("value", condition.values, "ILIKE")}"""
         )
 

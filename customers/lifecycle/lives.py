@@ -11,6 +11,8 @@ EVER = -FAR
 def build_lives(connection: duckdb.DuckDBPyConnection) -> None:
     """Make `lives` (life, person, customer_id, began, ends, known, named) and `life_links` (life, system, …).
 
+    They are those of the records and keys in `new_group_nodes`.
+
     A life is a time during which a person lost no record: ordinarily there is one, which ends when the person turns
     out to be somebody else's younger self. Where a decision takes records away, the person begins a new life with those
     that stay. Times are microseconds. `known` is when the first record or key but a browser joined the person, `named`
@@ -22,7 +24,7 @@ def build_lives(connection: duckdb.DuckDBPyConnection) -> None:
         f"""CREATE TEMP TABLE own_links AS
         SELECT i.customer_id, i.system, i.source_id, epoch_us(i.linked_at) AS linked,
                coalesce(epoch_us(i.ended_at), {FAR}) AS ended
-        FROM identities i ANTI JOIN (
+        FROM (FROM identities SEMI JOIN new_group_nodes USING (system, source_id)) i ANTI JOIN (
             SELECT system, source_id FROM node_now JOIN consent_now USING (customer_id) WHERE NOT consent_profiling
         ) r ON r.system = i.system AND r.source_id = i.source_id"""
     )

@@ -10,7 +10,7 @@ import pytest
 
 from core.tables import TABLES
 from customers.cache import erase_cache
-from customers.kept_events import KeptEvents
+from customers.kept_groups import KeptGroups
 from customers.kept_people import KeptPeople
 from customers.similar import current_index, erase_compared
 from tests.customers.conftest import CARD_SOURCE, FAMILY, GIVEN, VISIT_SOURCE, Company
@@ -69,8 +69,42 @@ SOURCES: list[dict[str, Any]] = [
         "system": "crm",
         "consents": {"person": "who", "purpose": "purpose", "granted": "granted", "at": "at"},
     },
+    {
+        "name": "deals",
+        "system": "crm",
+        "deals": {"id": "id", "opened_at": "opened", "closed_at": "closed", "recorded_at": "recorded"},
+    },
+    {
+        "name": "stages",
+        "system": "crm",
+        "deal_stages": {
+            "deal": "deal",
+            "stage": "stage",
+            "entered_at": "at",
+            "recorded_at": "recorded",
+            "outcomes": {"Won": "won", "Lost": "lost"},
+        },
+    },
+    {
+        "name": "roles",
+        "system": "crm",
+        "deal_people": {"deal": "deal", "person": "who", "recorded_at": "recorded"},
+    },
 ]
 PROOFS = {"email": {"verified_by": ["email_click"], "refuted_by": ["email_bounced"]}}
+
+STAGES: list[dict[str, Any]] = [
+    {"name": name, "label": {"ja": name, "en": name}, "enter": enter}
+    for name, enter in {
+        "lead": [{"kind": "known"}],
+        "keen": [
+            {"kind": "events", "type": ["email_click", "web_visit"], "at_least": 2},
+            {"kind": "field", "field": "company", "values": ["*1*"]},
+        ],
+        "in_talks": [{"kind": "deal", "when": "opened"}],
+        "won": [{"kind": "deal", "when": "won"}],
+    }.items()
+]
 
 
 def day(number: int) -> str:
@@ -89,6 +123,9 @@ def rows_of(random: np.random.Generator, part: int) -> dict[str, tuple[str, list
         "changes": ("who,old,new,at", []),
         "accounts": ("id,name,site,created", []),
         "consents": ("who,purpose,granted,at", []),
+        "deals": ("id,outcome,opened,closed,recorded", []),
+        "stages": ("deal,stage,at,recorded", []),
+        "roles": ("deal,who,recorded", []),
     }
     for number in range(part * 15, part * 15 + 20):
         firm = number // 3
@@ -115,6 +152,11 @@ def rows_of(random: np.random.Generator, part: int) -> dict[str, tuple[str, list
             told["accounts"][1].append(f"A{firm},第{firm}商事,firm{firm}.example.jp,{day(firm)}")
         if random.random() < 0.3:
             told["consents"][1].append(f"{number},profiling,{random.choice(['yes', 'no'])},{day(number + 7)}")
+        if random.random() < 0.4:
+            outcome = random.choice(["", "won", "lost"])
+            told["deals"][1].append(f"D{firm},{outcome},{day(firm)},{day(firm + 6)},{day(firm)}")
+            told["stages"][1].append(f"D{firm},{random.choice(['Talk', 'Won', 'Lost'])},{day(number)},{day(number)}")
+            told["roles"][1].append(f"D{firm},{number},{day(number)}")
     for _, rows in told.values():
         random.shuffle(rows)
     return told
@@ -133,6 +175,7 @@ def change_something(company: Company, random: np.random.Generator) -> None:
     if random.random() < 0.3:
         company.extra = {
             **company.extra,
+            "lifecycle": {"stages": STAGES[: int(random.integers(2, len(STAGES) + 1))]},
             "survivorship": {
                 "default": [str(name) for name in random.permutation(["crm", "fair"])],
                 "proofs": PROOFS if random.random() < 0.5 else {},
@@ -167,6 +210,7 @@ def new_company(home: Path, random: np.random.Generator) -> Company:
     company.extra = {
         "identity": {"similar": {"least_records": 20}},
         "survivorship": {"default": ["crm", "fair"], "proofs": PROOFS},
+        "lifecycle": {"stages": STAGES},
     }
     for part in range(2):
         for name, (header, rows) in rows_of(random, part).items():
@@ -192,14 +236,14 @@ def test_every_day_every_cell_is_as_it_would_be_with_nothing_kept(tmp_path: Path
 def test_most_days_leave_the_events_of_most_people_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     company = new_company(tmp_path / "home", np.random.default_rng(7))
     found: list[tuple[int, int]] = []
-    find_new = KeptEvents.find_new
+    find_new = KeptGroups.find_new
 
-    def noted(events: KeptEvents, connection: Any, *given: Any) -> None:
-        find_new(events, connection, *given)
+    def noted(groups: KeptGroups, connection: Any, *given: Any) -> None:
+        find_new(groups, connection, *given)
         rows = connection.execute("SELECT (SELECT count(*) FROM kept_events), (SELECT count(*) FROM first_copies)")
         found.extend(rows.fetchall())
 
-    monkeypatch.setattr(KeptEvents, "find_new", noted)
+    monkeypatch.setattr(KeptGroups, "find_new", noted)
     company.unify()
     company.unify()
     company.write("mails9.csv", "id,who,type,url,campaign,at\nz1,12,email_click,/,c1,2025-12-20T10:00:00Z\n")
