@@ -106,14 +106,15 @@ def lifecycle(world, until=DAYS * 2):
             }
             connection.register(f"given_{name}", pa.table(columns))
             connection.execute(f"CREATE TABLE {name} AS SELECT DISTINCT * FROM given_{name}")
-        connection.execute("CREATE VIEW published_events AS FROM events")
+        connection.execute("CREATE VIEW renewed_events AS FROM events")
+        connection.execute("CREATE VIEW new_group_nodes AS SELECT system, source_id FROM identities")
         connection.execute(
             "CREATE TABLE node_now AS SELECT system, source_id, customer_id FROM identities WHERE ended_at IS NULL"
         )
         connection.execute(
             "CREATE TABLE consent_now AS SELECT DISTINCT customer_id, true AS consent_profiling FROM node_now"
         )
-        build_lifecycle(connection, default_stages())
+        build_lifecycle(connection, default_stages(), None)
         return TABLES["lifecycle"].check(connection.sql("FROM lifecycle").to_arrow_table()).to_pylist()
 
 
