@@ -39,6 +39,7 @@ ExpectedAndSeen = tuple[NDArray[np.float64], NDArray[np.bool_]]
 # A segment is judged from so many wins on, and by whether expected over observed lies within these limits.
 _SEGMENT_WINS = 50
 _LOW, _HIGH = 0.75, 1.33
+_COUNTED = ("deals", "people", "expected", "labelled", "chances", "won")
 
 
 @dataclass(frozen=True)
@@ -88,15 +89,36 @@ class Quality:
 
 @dataclass(frozen=True)
 class Segment:
-    """A part of the market: ours and the oracle's expected over observed, and ours over the oracle's expected."""
+    """A part of the market: rows that we and the oracle expect to be won, and that were won, by label and in truth."""
 
     column: str
     value: str
     deals: int
     people: int
-    ours: float
-    oracle: float
-    of_chances: float
+    expected: float
+    labelled: int
+    chances: float
+    won: int
+
+    @property
+    def ours(self) -> float:
+        """Ours expected over observed."""
+        return self.expected / self.labelled
+
+    @property
+    def oracle(self) -> float:
+        """The oracle's expected over observed."""
+        return self.chances / self.won
+
+    @property
+    def of_chances(self) -> float:
+        """Ours expected over what the oracle expects."""
+        return self.expected / self.chances
+
+    def __add__(self, other: "Segment") -> "Segment":
+        """The same part of two companies' markets."""
+        sums = (getattr(self, name) + getattr(other, name) for name in _COUNTED)
+        return Segment(self.column, self.value, *sums)
 
     def __str__(self) -> str:
         return (
@@ -124,21 +146,42 @@ def run(customers: int, seeds: list[int], out: Path) -> list[Quality]:
     """Measure each company, print a table and write the figures beside it."""
     console = Console(width=200)
     results = []
+    pooled: dict[tuple[str, str], Segment] = {}
     for seed in seeds:
-        result = measure(customers, seed, out)
+        result, segments = measure(customers, seed, out)
         results.append(result)
+        for segment in segments:
+            place = (segment.column, segment.value)
+            pooled[place] = pooled[place] + segment if place in pooled else segment
         console.print(json.dumps(asdict(result), ensure_ascii=False), highlight=False, soft_wrap=True)
     console.print(_table(customers, results))
     for result in results:
         for segment in result.named:
             console.print(f"seed {result.seed}: {segment}", highlight=False)
+    _print_pooled([segment for segment in pooled.values() if segment.deals >= _SEGMENT_WINS], console)
     out.mkdir(parents=True, exist_ok=True)
     (out / "simulator_quality.json").write_text(json.dumps([asdict(result) for result in results], indent=2))
     return results
 
 
-def measure(customers: int, seed: int, out: Path) -> Quality:
-    """Simulate one company in a fresh workspace, do the whole job, compare on the test rows."""
+def _print_pooled(segments: Sequence[Segment], console: Console) -> None:
+    """Print how the parts of all companies' markets together fare, where five times the wins leave less to luck."""
+    for kind, whose in (
+        ("ours", "ours"),
+        ("oracle", "the oracle's"),
+        ("of_chances", "ours over the oracle's expected"),
+    ):
+        ratios = [getattr(segment, kind) for segment in segments]
+        outside = ", ".join(str(segment) for segment in segments if _outside([getattr(segment, kind)]))
+        console.print(
+            f"all companies together, {len(ratios)} parts with {_SEGMENT_WINS} deals won, {whose}: "
+            f"{min(ratios):.2f} to {max(ratios):.2f}, outside {_LOW} to {_HIGH}: {outside or 'none'}",
+            highlight=False,
+        )
+
+
+def measure(customers: int, seed: int, out: Path) -> tuple[Quality, list[Segment]]:
+    """Simulate one company in a fresh workspace, do the whole job, compare on the test rows and part by part."""
     home = out / f"company-{seed}"
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir(parents=True)
@@ -183,12 +226,14 @@ def measure(customers: int, seed: int, out: Path) -> Quality:
         oracle_outside=_outside(oracle_in),
         outside_of_chances=_outside(of_chances),
         extremes=(min(of_chances, default=float("nan")), max(of_chances, default=float("nan"))),
-        named=[str(segment) for segment in same.segments if _outside([segment.ours])],
+        named=[
+            str(segment) for segment in same.segments if segment.people >= _SEGMENT_WINS and _outside([segment.ours])
+        ],
         verdict=trained.verdict,
         seconds=sum(result.seconds.values()),
     )
     shutil.rmtree(home)
-    return quality
+    return quality, same.segments
 
 
 def same_rows(settings: Settings, workspace: Workspace) -> SameRows:
@@ -282,15 +327,21 @@ def same_rows(settings: Settings, workspace: Workspace) -> SameRows:
 def _segments(
     column: str, values: NDArray[np.str_], spine: pa.Table, ours: ExpectedAndSeen, oracle: ExpectedAndSeen
 ) -> Iterator[Segment]:
-    """Those values of a category in which enough people were won."""
+    """Every value of a category."""
     for value in np.unique(values):
         inside = values == value
         won = spine.filter(pa.array(inside & ours[1]))
         people, deals = (pc.count_distinct(won[name]).as_py() for name in ("person", "outcome_id"))
-        if people >= _SEGMENT_WINS:
-            expected, chances = float(ours[0][inside].sum()), float(oracle[0][inside].sum())
-            ratios = expected / ours[1][inside].sum(), chances / oracle[1][inside].sum(), expected / chances
-            yield Segment(column, str(value), deals, people, *map(float, ratios))
+        yield Segment(
+            column,
+            str(value),
+            deals,
+            people,
+            expected=float(ours[0][inside].sum()),
+            labelled=int(ours[1][inside].sum()),
+            chances=float(oracle[0][inside].sum()),
+            won=int(oracle[1][inside].sum()),
+        )
 
 
 def _outside(ratios: Sequence[float]) -> int:
