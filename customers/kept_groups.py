@@ -119,7 +119,7 @@ def _asks_for_accounts(settings: Settings) -> bool:
 
 
 def _apart(one: str, other: str, columns: tuple[str, ...]) -> str:
-    """SQL of the rows that only one of two tables has."""
+    """SQL of the rows that only one of two tables has, or has more often."""
     listed = ", ".join(columns)
-    return f"""(SELECT {listed} FROM {one} EXCEPT SELECT {listed} FROM {other})
-        UNION ALL (SELECT {listed} FROM {other} EXCEPT SELECT {listed} FROM {one})"""
+    return f"""(SELECT {listed} FROM {one} EXCEPT ALL SELECT {listed} FROM {other})
+        UNION ALL (SELECT {listed} FROM {other} EXCEPT ALL SELECT {listed} FROM {one})"""
