@@ -10,7 +10,7 @@ from customers.memory import Memory
 
 
 def build_accounts(connection: duckdb.DuckDBPyConnection, memory: Memory) -> None:
-    """Make `account_list`, and `profile_rows`: what records said, and the account that a mail domain or company tells.
+    """Make `account_list`, and `account_rows`: since when a record's mail domain or company tells an account.
 
     A record's own account id wins over its business mail domain, which wins over its company name; each step looks only
     at what was known of the record at that moment. Companies that no system keeps as an account get one of their own
@@ -47,15 +47,15 @@ def build_accounts(connection: duckdb.DuckDBPyConnection, memory: Memory) -> Non
             SELECT system, source_id,
                    min(recorded_at) FILTER (field = 'account_id') AS own_account_at,
                    min(recorded_at) FILTER (field = 'mail_kind' AND value = 'business') AS business_mail_at
-            FROM record_rows WHERE field IN ('account_id', 'mail_kind') AND value IS NOT NULL GROUP BY ALL
+            FROM account_facts WHERE field IN ('account_id', 'mail_kind') AND value IS NOT NULL GROUP BY ALL
         ), domains AS (
             SELECT d.system, d.source_id, d.value AS domain, d.occurred_at, d.recorded_at, d.recorded_assumed
-            FROM record_rows d JOIN record_rows k USING (system, source_id, occurred_at, recorded_at)
+            FROM account_facts d JOIN account_facts k USING (system, source_id, occurred_at, recorded_at)
             WHERE d.field = 'mail_domain' AND k.field = 'mail_kind' AND k.value = 'business'
         ), companies AS (
             SELECT c.system, c.source_id, k.company_key AS normalised_name, c.value AS name, c.occurred_at,
                    c.recorded_at, c.recorded_assumed
-            FROM record_rows c JOIN company_keys k ON k.company = c.value
+            FROM account_facts c JOIN company_keys k ON k.company = c.value
             WHERE c.field = 'company' AND k.company_key IS NOT NULL
         ), hints AS (
             SELECT d.* EXCLUDE (domain), 'domain:' || domain AS own_id, a.account_id AS crm_id, a.known_at,
@@ -82,7 +82,6 @@ def build_accounts(connection: duckdb.DuckDBPyConnection, memory: Memory) -> Non
                greatest(recorded_at, known_at), recorded_assumed
         FROM account_hints WHERE crm_id IS NOT NULL"""
     )
-    connection.execute("CREATE VIEW profile_rows AS FROM record_rows UNION ALL BY NAME FROM account_rows")
     connection.execute(
         """CREATE TABLE account_list AS
         SELECT account_id, name, normalised_name, domain, industry, employees FROM crm_accounts

@@ -18,7 +18,7 @@ from customers.cleansing.name import NAME_FIELDS, PersonName, name_from_parts, n
 from customers.connectors.raw import literal
 from customers.linking import KEY_SYSTEMS
 from customers.matching import Knowledge, MatchIndex
-from customers.matching.index import LEAST_KEPT, nearest
+from customers.matching.index import LEAST_KEPT
 from customers.profiles import UNREADABLE, cleanse_field
 from customers.record_states import state_of
 from customers.similar import COMPARED_COLUMNS, LEAST_VALUES, Holders, current_index
@@ -125,7 +125,7 @@ class PersonFinder:
             return []
         row = pa.table({name: pa.array([state[name]], pa.string()) for name in COMPARED_COLUMNS})
         with connect_duckdb() as apart:
-            near = nearest(apart, self._index, row, self._rows, self._knowledge)
+            near = self._index.nearest(apart, row, self._rows, self._knowledge)
         likely = np.flatnonzero(near.probability >= LEAST_KEPT)
         likely = likely[np.argsort(-near.probability[likely], kind="stable")][:_MOST_COMPARED]
         # The new row's number is above all others.

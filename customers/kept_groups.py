@@ -34,9 +34,14 @@ class KeptGroups:
         """SQL of the events that are taken over, with the columns of the table `events`; None for none."""
         self.known_stages: str | None = None
         """SQL of the rows of `lifecycle` that are taken over; None for none."""
+        self.known_values: str | None = None
+        """SQL of the rows of `attributes` that are taken over; None for none."""
 
     def find_new(self, connection: duckdb.DuckDBPyConnection, settings: Settings, staging: Staging) -> None:
         """Make `new_group_nodes` (system, source_id), and `kept_events`, those of `first_copies` that are theirs.
+
+        Makes `renewed_nodes` too, unless everything is new: with them those of `changed_people`, whose values tell
+        other accounts than they did.
 
         They are all records and keys of a group if anything is new about it: who is in it, what a record tells of its
         fields, its events, its deals, whether it allows profiling. What is made of an event, and which stages a person
@@ -45,7 +50,7 @@ class KeptGroups:
 
         Args:
             connection: holds `first_copies`, `repeated_events`, `opens_told`, the groups of nodes, `new_records`,
-                `gone_records`, the tables of deals and `consent_now`.
+                `gone_records`, `changed_people`, the tables of deals and `consent_now`.
             settings: how events of machines and of two systems are told, and the stages.
             staging: what was read, and what a former run read.
         """
@@ -84,6 +89,12 @@ class KeptGroups:
         self.known_stages = f"""(
             FROM {self._published("lifecycle")} SEMI JOIN identities USING (customer_id)
             ANTI JOIN (FROM identities SEMI JOIN new_group_nodes USING (system, source_id)) USING (customer_id))"""
+        connection.execute(
+            """CREATE TABLE renewed_nodes AS
+            FROM new_group_nodes
+            UNION SELECT system, source_id FROM node_now SEMI JOIN changed_people USING (customer_id)"""
+        )
+        self.known_values = f"(FROM {self._published('attributes')} ANTI JOIN renewed_nodes USING (system, source_id))"
 
     def save(self, folder: Path) -> None:
         """Write what the published events and stages hang on."""

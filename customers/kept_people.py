@@ -27,17 +27,17 @@ class KeptPeople:
             self._known = f"read_parquet({literal(folder / _MARKS)})"
             self._customers = workspace.table_path("customers")
 
-    def find_new(self, connection: duckdb.DuckDBPyConnection, settings: Settings, meaning: str) -> None:
-        """Make `people_marks`, and `new_people`: those who are not as a former run found them.
+    def find_changed(self, connection: duckdb.DuckDBPyConnection, meaning: str) -> None:
+        """Make `people_marks`, and `changed_people`: those whose values are not those that a former run found.
 
         A mark stands for the records and keys of a person, since when they are known, all that the records said, and
         their accounts.
 
         Args:
-            connection: holds `node_now`, `nodes`, `record_marks`, `account_rows` and `proofs`.
-            settings: which values win.
+            connection: holds `node_now`, `nodes`, `record_marks` and `account_rows`.
             meaning: what decides, beside a record's mark, what is made of the record.
         """
+        self._told = meaning
         connection.execute(
             f"""CREATE TABLE people_marks AS
             WITH said AS (
@@ -53,15 +53,34 @@ class KeptPeople:
             )
             SELECT customer_id, {mark_sql("fact")} AS mark, count(*) AS facts FROM said GROUP BY customer_id"""
         )
+        self._make(connection, "changed_people", f"told = {literal(meaning)}")
+
+    def find_new(self, connection: duckdb.DuckDBPyConnection, settings: Settings) -> str:
+        """Make `new_people`: those whose golden records are not those that a former run found.
+
+        Args:
+            connection: holds `proofs`, beside what `find_changed` made.
+            settings: which values win.
+
+        Returns:
+            Which table holds all values of these people.
+        """
         # What was proved of a value holds for whoever has it.
         ((proved,),) = connection.execute(
             f"SELECT {mark_sql('hash(field, value, verified, recorded_at)')}::VARCHAR FROM proofs"
         ).fetchall()
-        self._meaning = f"{meaning} {settings.survivorship.model_dump_json()} {proved}"
-        known = f"{self._known} WHERE meaning = {literal(self._meaning)}" if self._known else "people_marks LIMIT 0"
+        self._meaning = f"{settings.survivorship.model_dump_json()} {proved}"
+        wins = f"meaning = {literal(self._meaning)}"
+        self._make(connection, "new_people", f"told = {literal(self._told)} AND {wins}")
+        changed = connection.execute("SELECT 1 FROM new_people ANTI JOIN changed_people USING (customer_id) LIMIT 1")
+        return "published_attributes" if changed.fetchall() else "attributes"
+
+    def _make(self, connection: duckdb.DuckDBPyConnection, table: str, known: str) -> None:
+        """Make a table of the people who are not as those rows of a former run tell them that fulfil a condition."""
+        former = f"{self._known} WHERE {known}" if self._known else "people_marks LIMIT 0"
         connection.execute(
-            f"""CREATE TABLE new_people AS
-            SELECT customer_id FROM people_marks ANTI JOIN (FROM {known}) USING (customer_id, mark, facts)"""
+            f"""CREATE TABLE {table} AS
+            SELECT customer_id FROM people_marks ANTI JOIN (FROM {former}) USING (customer_id, mark, facts)"""
         )
 
     def add_known(self, connection: duckdb.DuckDBPyConnection) -> None:
@@ -79,15 +98,15 @@ class KeptPeople:
 
     def kept(self, connection: duckdb.DuckDBPyConnection) -> "KeepingPeople":
         """What the next run can use."""
-        return KeepingPeople(connection, self._meaning)
+        return KeepingPeople(connection, self._told, self._meaning)
 
 
 class KeepingPeople:
     """Marks of all people, for the next run."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, meaning: str) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, told: str, meaning: str) -> None:
         self._connection = connection
-        self._told = f"{literal(meaning)} AS meaning"
+        self._told = f"{literal(told)} AS told, {literal(meaning)} AS meaning"
 
     def save(self, folder: Path) -> None:
         """Write them; the golden records themselves are in the published table `customers`."""

@@ -85,29 +85,37 @@ class KeptRecords:
         )
 
     def add_known(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Add to `record_rows` and `key_rows` what a former run found for all other records."""
+        """Add to `key_rows` what a former run found for all other records, `known_records`; make `account_facts`.
+
+        `account_facts` are the rows of all records that tell an account; others are only read when they are asked for.
+        """
         connection.execute(f"CREATE TABLE own_accounts AS SELECT {_ROW} FROM record_rows WHERE field = '{_ACCOUNT}'")
-        if self._folder is None:
-            return
         connection.execute(
             "CREATE TABLE known_records AS SELECT system, source_id FROM record_marks "
             "ANTI JOIN new_records USING (system, source_id)"
         )
-        for table in ("own_accounts", "record_rows"):
-            connection.execute(
-                f"""INSERT INTO {table} BY NAME
-                SELECT {_ROW} FROM read_parquet({literal(self._folder / _ACCOUNTS)})
-                SEMI JOIN known_records USING (system, source_id)"""
-            )
-        connection.execute(
-            f"""INSERT INTO record_rows BY NAME
-            SELECT {_ROW} FROM read_parquet({literal(self._attributes)})
-            SEMI JOIN known_records USING (system, source_id) WHERE field <> '{_ACCOUNT}'"""
-        )
-        connection.execute(
-            f"""INSERT INTO key_rows BY NAME FROM read_parquet({literal(self._folder / _KEYS)})
-            SEMI JOIN known_records USING (system, source_id)"""
-        )
+        if self._folder is not None:
+            for table, file in (("own_accounts", _ACCOUNTS), ("key_rows", _KEYS)):
+                connection.execute(
+                    f"""INSERT INTO {table} BY NAME FROM read_parquet({literal(self._folder / file)})
+                    SEMI JOIN known_records USING (system, source_id)"""
+                )
+        telling = ", ".join(map(literal, (_ACCOUNT, "mail_kind", "mail_domain", "company")))
+        connection.execute(f"CREATE TABLE account_facts AS FROM {self.told_rows()} WHERE field IN ({telling})")
+
+    def told_rows(self, among: str | None = None) -> str:
+        """SQL of what all records said (the columns of `record_rows`), or those of a table of system and source_id."""
+        wanted, known = "", "known_records"
+        if among:
+            wanted = f"SEMI JOIN {among} USING (system, source_id)"
+            known = f"(FROM known_records {wanted})"
+        told = f"SELECT {_ROW} FROM record_rows {wanted}"
+        if self._folder is not None:
+            told += f"""
+                UNION ALL SELECT {_ROW} FROM own_accounts SEMI JOIN {known} USING (system, source_id)
+                UNION ALL SELECT {_ROW} FROM read_parquet({literal(self._attributes)})
+                SEMI JOIN {known} USING (system, source_id) WHERE field <> '{_ACCOUNT}'"""
+        return f"({told})"
 
     def add_known_states(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Add to `record_states` what a former run found for all other records."""

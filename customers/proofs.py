@@ -12,7 +12,7 @@ _SETTLED = "INTERVAL 10 MINUTES"
 
 
 def build_proofs(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
-    """Make `proofs` of the events, attributes and `horizon`: since when a value is known to be verified or refuted.
+    """Make `proofs` of the events, values and `horizon`: since when a value is known to be verified or refuted.
 
     An event of a record speaks of the value that the record held when it occurred, as far as that was known when the
     event was; where no value was, of the first that became known. An event of an address or login speaks of that. What
@@ -44,7 +44,7 @@ def build_proofs(connection: duckdb.DuckDBPyConnection, settings: Settings) -> N
             SELECT * EXCLUDE (event_id), source_id AS value FROM told WHERE system = field AND system IN ({keys})
             UNION ALL
             SELECT t.* EXCLUDE (event_id) REPLACE (greatest(t.known_at, a.recorded_at) AS known_at), a.value
-            FROM told t JOIN attributes a USING (system, source_id, field)
+            FROM told t JOIN published_attributes a USING (system, source_id, field)
             WHERE a.occurred_at <= t.occurred_at AND a.value IS NOT NULL
             QUALIFY row_number() OVER (
                 PARTITION BY t.event_id, t.field, t.verified

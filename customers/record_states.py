@@ -15,35 +15,40 @@ _SOUNDS = ("last", "first", "last_sound", "first_sound")
 READ_FIELDS = (*NAME_FIELDS, "email", "phone", "company", "address", "building", "city", "postal_code")
 
 
-def build_record_states(connection: duckdb.DuckDBPyConnection, memory: Memory, records: KeptRecords) -> None:
+def build_record_states(
+    connection: duckdb.DuckDBPyConnection, memory: Memory, records: KeptRecords, *, prune: bool
+) -> None:
     """Make `record_states` from `record_rows`: one row for each record and moment at which it told something new.
 
     Columns: system, source_id, time (UTC; all that was known by then is in the row), the name in comparable forms
     (last, first, last_sound, first_sound), email (NULL for the mailbox of a role, which several people read), phone,
     company (its key), address with building, city and postal_code.
 
-    Worked out for the records of which anything is new; of the others `records` knows what a former run found.
+    Worked out for the records of which anything is new; of the others `records` knows what a former run found. With
+    `prune` the memory will be asked to forget what no record says any more.
     """
-    fresh = "(FROM record_rows SEMI JOIN new_records USING (system, source_id))"
-    connection.execute(f"CREATE TABLE filled_states AS {_filled_sql(fresh)}")
+    if prune:
+        # Before the tables of the former run are gone.
+        connection.execute(f"CREATE TABLE told_rows AS FROM {records.told_rows()}")
+    connection.execute(f"CREATE TABLE filled_states AS {_filled_sql('record_rows')}")
     blank = ", ".join(f"coalesce({name}, '') AS {name}" for name in NAME_FIELDS)
     memory.ask(
         "person_names",
         f"SELECT {blank} FROM filled_states",
         [f"name_{part}" for part in _SOUNDS],
         _forms_of_name,
-        in_use=f"SELECT {blank} FROM ({_filled_sql('record_rows')})",
+        in_use=f"SELECT {blank} FROM ({_filled_sql('told_rows')})",
     )
     memory.ask(
         "role_mailboxes_told",
         "SELECT email FROM filled_states WHERE email IS NOT NULL",
         ("of_role",),
         lambda email: [("yes" if is_role_mailbox(email) else None,)],
-        in_use="SELECT value AS email FROM record_rows WHERE field = 'email' AND value IS NOT NULL",
+        in_use="SELECT value AS email FROM told_rows WHERE field = 'email' AND value IS NOT NULL",
     )
     memory.ask(
         "company_keys",
-        "SELECT value AS company FROM record_rows WHERE field = 'company' AND value IS NOT NULL",
+        "SELECT value AS company FROM account_facts WHERE field = 'company' AND value IS NOT NULL",
         ("company_key",),
         lambda company: [(company_key(company),)],
     )

@@ -15,6 +15,7 @@ from core.progress import Progress, SilentProgress
 from core.settings import Settings
 from core.storage import Workspace, connect_duckdb, fingerprint, limit_memory
 from customers.accounts import build_accounts
+from customers.attributes import attach_values
 from customers.balance import SourceReport, balance_sources
 from customers.bots import date_opens, mark_bots
 from customers.cache import Cache
@@ -149,12 +150,12 @@ def _unify(settings: Settings, workspace: Workspace, run: str, progress: Progres
             keep_first_copies(connection)
             _date_undated_rows(connection)
             build_profiles(connection, settings, memory, records)
-            build_record_states(connection, memory, records)
+            lost = staging.lost_files()
+            build_record_states(connection, memory, records, prune=lost)
             advance()
             build_accounts(connection, memory)
             advance()
             limit_memory(connection, _MEMORY_BESIDE_GB)
-            lost = staging.lost_files()
             resolved = link_people(
                 connection, settings.identity, workspace, run, decisions, records, cache.folder, prune=lost
             )
@@ -164,15 +165,17 @@ def _unify(settings: Settings, workspace: Workspace, run: str, progress: Progres
             build_deals(connection)
             build_consents(connection)
             build_consent_now(connection, settings)
+            people.find_changed(connection, records.meaning)
             groups.find_new(connection, settings, staging)
             mark_bots(connection, settings.events.bots)
             mark_duplicates(connection, settings.sources, settings.events.duplicates)
             attach_events(connection, groups.known_events)
-            _attach_people(connection)
+            attach_values(connection, records, groups.known_values)
+            _attach_contracts(connection)
             build_source_days(connection, settings.timezone)
             build_proofs(connection, settings)
-            people.find_new(connection, settings, records.meaning)
-            build_golden_fields(connection, settings, "(FROM attributes SEMI JOIN new_people USING (customer_id))")
+            rows = people.find_new(connection, settings)
+            build_golden_fields(connection, settings, f"(FROM {rows} SEMI JOIN new_people USING (customer_id))")
             build_customers(connection)
             people.add_known(connection)
             build_lifecycle(connection, settings.lifecycle.stages, groups.known_stages)
@@ -322,12 +325,7 @@ def _date_undated_rows(connection: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-def _attach_people(connection: duckdb.DuckDBPyConnection) -> None:
-    """Write today's person beside each fact."""
-    connection.execute(
-        "CREATE TABLE attributes AS "
-        "SELECT n.node, n.customer_id, p.* FROM profile_rows p JOIN node_now n USING (system, source_id)"
-    )
+def _attach_contracts(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         """CREATE TABLE contracts AS
         SELECT c.contract_id, n.customer_id, c.system, c.source_id, c.account_id, c.plan, c.started_at, c.ends_at,

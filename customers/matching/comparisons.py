@@ -17,6 +17,8 @@ Levels = npt.NDArray[np.int8]
 _Floats = npt.NDArray[np.float32]
 _Strings = npt.NDArray[np.object_]
 BLANK = -1
+# Stands for all levels but the first: the values are told and not equal.
+APART = -2
 ALIKE_MAILBOX = 3
 LEVELS: dict[Kind, int] = {
     "given_name": 4, "family_name": 4, "place": 4, "email": 5, "phone": 4, "date": 5, "identifier": 4, "code": 3,
@@ -83,6 +85,16 @@ class Comparer:
             levels[:, place] = best
         _straighten_names(self._fields, left, right, levels)
         _discount_named_mailboxes(self._fields, levels)
+
+
+def tell_apart(field: Prepared, left: Codes, right: Codes) -> Levels:
+    """For pairs of records whether a field is equal (0), `APART` or `BLANK`: all that needs no comparison of texts."""
+    levels = np.full(len(left), BLANK, np.int8)
+    for form in field.forms:
+        a, b = form.codes[left], form.codes[right]
+        levels[(a >= 0) & (b >= 0) & (levels == BLANK)] = APART
+        levels[(a >= 0) & (a == b)] = 0
+    return levels
 
 
 def _comparison(kind: Kind, left: Form, right: Form) -> _ValueLevels:

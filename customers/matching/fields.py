@@ -3,13 +3,14 @@
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import jaconv
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from core.errors import ConfigurationError
 
@@ -76,6 +77,12 @@ class Form:
     codes: Codes
     values: tuple[str, ...]
 
+    def take(self, records: npt.NDArray[np.int64]) -> "Form":
+        """The column of some of the records, with no values but theirs."""
+        held, places = np.unique(self.codes[records], return_inverse=True)
+        blanks = int(len(held) > 0 and held[0] < 0)
+        return Form((places - blanks).astype(np.int32), tuple(self.values[code] for code in held[blanks:].tolist()))
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -85,6 +92,10 @@ class Prepared:
     kind: Kind
     forms: tuple[Form, ...]
     shareable: bool
+
+    def take(self, records: npt.NDArray[np.int64]) -> "Prepared":
+        """The field of some of the records, with no values but theirs."""
+        return replace(self, forms=tuple(form.take(records) for form in self.forms))
 
 
 def prepare_fields(table: pa.Table, fields: Sequence[Field]) -> list[Prepared]:
@@ -125,6 +136,39 @@ def prepare_fields(table: pa.Table, fields: Sequence[Field]) -> list[Prepared]:
             numbers = [[_numbers(text) for text in column] for column in texts[field.name]]
             prepared.append(_prepared(f"{field.name}.numbers", "code", numbers, shareable=True))
     return prepared
+
+
+def column_names(fields: Sequence[Prepared]) -> list[str]:
+    """The names under which `as_columns` keeps the forms of fields."""
+    return [f"form_{place}_{number}" for place, field in enumerate(fields) for number, _ in enumerate(field.forms)]
+
+
+def as_columns(fields: Sequence[Prepared]) -> pa.Table:
+    """The forms of all fields as text, one column a form and one row a record, for `from_columns`."""
+    columns = [
+        pa.DictionaryArray.from_arrays(pa.array(form.codes, mask=form.codes < 0), pa.array(form.values, pa.string()))
+        for field in fields
+        for form in field.forms
+    ]
+    return pa.table([column.cast(pa.string()) for column in columns], names=column_names(fields))
+
+
+def from_columns(table: pa.Table, fields: Sequence[Field]) -> list[Prepared]:
+    """Fields as `prepare_fields` makes them of the compared columns, read from what `as_columns` kept of them."""
+    shape = shape_of(fields)
+    columns = iter(column_names(shape))
+    return [replace(field, forms=tuple(_kept_form(table[next(columns)]) for _ in field.forms)) for field in shape]
+
+
+def shape_of(fields: Sequence[Field]) -> list[Prepared]:
+    """The compared fields of no record."""
+    columns = [column for field in fields for column in field.columns or (field.name,)]
+    return prepare_fields(pa.table({name: pa.array([], pa.string()) for name in columns}), fields)
+
+
+def _kept_form(column: pa.ChunkedArray) -> Form:
+    told = pc.dictionary_encode(column.combine_chunks())
+    return Form(told.indices.fill_null(-1).to_numpy(), tuple(told.dictionary.to_pylist()))
 
 
 def _prepared(name: str, kind: Kind, columns: list[list[str | None]], *, shareable: bool) -> Prepared:

@@ -2,7 +2,7 @@
 
 A folder holds what was learned once and, for each run that added rows, one part of three Parquet files:
 
-* `rows-N`: a row's number, the mark of its values, the values;
+* `rows-N`: a row's number, the mark of its values, and these in the form in which they are compared;
 * `keys-N`: the rows' ranked keys, sorted by key, so that a few of them are found without reading the others;
 * `pairs-N`: pairs that may be one person, with what each field says; a row is paired with itself too, since two records
   may hold just these values.
@@ -19,9 +19,9 @@ import pyarrow as pa
 
 from core.storage import connect_duckdb, link_file, write_parquet
 from customers.connectors.raw import literal
-from customers.matching.candidates import add_keys, pairs_with_new, rank_keys
+from customers.matching.candidates import Candidates, add_keys, pairs_with_new, rank_keys
 from customers.matching.comparisons import LEVELS
-from customers.matching.fields import Codes, Field, prepare_fields
+from customers.matching.fields import Codes, Field, as_columns, column_names, from_columns, prepare_fields, shape_of
 from customers.matching.knowledge import Floats, Judge, Knowledge
 from customers.matching.link import learn
 
@@ -63,8 +63,8 @@ class MatchIndex:
             knowledge.save(self.folder)
             self._add(rows, 0, knowledge)
             return
-        rows = rows.sort_by([(name, "ascending") for name in (*self.columns, "mark")])
-        prepared = prepare_fields(rows, self.fields)
+        rows = self._kept(rows).sort_by([*self._order, ("mark", "ascending")])
+        prepared = from_columns(rows, self.fields)
         with connect_duckdb(memory_gb=_MEMORY_GB) as connection:
             learned = learn(connection, prepared, rows.num_rows)
             learned.knowledge.save(self.folder)
@@ -119,13 +119,13 @@ class MatchIndex:
 
     def _add(self, rows: pa.Table, first: int, knowledge: Knowledge) -> None:
         with connect_duckdb(memory_gb=_MEMORY_GB) as connection:
-            self._write(connection, rows, first, nearest(connection, self, rows, first, knowledge))
+            kept = self._kept(rows)
+            self._write(connection, kept, first, self._nearest(connection, kept, first, knowledge))
 
     def _write(self, connection: duckdb.DuckDBPyConnection, rows: pa.Table, first: int, near: "Near") -> None:
         """Write one part: the new rows, numbered from `first` on, their `ranked_keys` and their pairs."""
         part = f"{len(list(self.folder.glob('rows-*.parquet'))):05d}"
-        numbered = rows.append_column("row", pa.array(np.arange(first, first + rows.num_rows, dtype=np.int32)))
-        write_parquet(self.folder / f"rows-{part}.parquet", numbered)
+        write_parquet(self.folder / f"rows-{part}.parquet", _numbered(rows, first))
         target = literal(self.folder / f"keys-{part}.parquet")
         connection.execute(f"COPY (FROM ranked_keys ORDER BY key, record) TO {target} (FORMAT parquet)")
         new = np.flatnonzero(near.numbers >= first).astype(np.int32)
@@ -148,10 +148,79 @@ class MatchIndex:
             columns[f"bits_{place}"] = evidence.bits[:, place].round(2)
         write_parquet(self.folder / f"pairs-{part}.parquet", pa.table(columns))
 
+    def nearest(
+        self, connection: duckdb.DuckDBPyConnection, rows: pa.Table, first: int, knowledge: Knowledge
+    ) -> "Near":
+        """Compare rows, numbered from `first` on, with each other and with those rows of the index that may be them.
+
+        Pairs that are less likely than `LEAST_KEPT` may be left out. Leaves the new rows' `ranked_keys` in the DuckDB
+        connection.
+
+        Args:
+            connection: to work in.
+            rows: the compared columns of rows that the index does not hold.
+            first: above the number of any row of the index; 0 where there is none.
+            knowledge: what the index was made with.
+        """
+        return self._nearest(connection, self._kept(rows), first, knowledge)
+
+    def _nearest(
+        self, connection: duckdb.DuckDBPyConnection, rows: pa.Table, first: int, knowledge: Knowledge
+    ) -> "Near":
+        prepared = from_columns(rows, self.fields)
+        add_keys(connection, prepared, first)
+        rank_keys(connection, knowledge.commonness)
+        former = self.sql("keys") if first else "(FROM ranked_keys LIMIT 0)"
+        candidates = pairs_with_new(connection, prepared, knowledge.commonness, former)
+        met = self._with_met(connection, candidates, rows, first)
+        numbers = met["row"].to_numpy().astype(np.int32)
+        order = np.argsort(numbers)
+        places = [order[np.searchsorted(numbers, side, sorter=order)] for side in (candidates.left, candidates.right)]
+        left, right = np.minimum(*places).astype(np.int32), np.maximum(*places).astype(np.int32)
+        fields = from_columns(met, self.fields)
+        hopeful = knowledge.hopeful(fields, left, right, LEAST_KEPT)
+        left, right = left[hopeful], right[hopeful]
+        # Of the many rows that meet, few are looked at closely.
+        close = numbers >= first
+        close[left] = close[right] = True
+        kept, again = np.flatnonzero(close), np.cumsum(close, dtype=np.int32) - 1
+        left, right = again[left], again[right]
+        judge = knowledge.judge([field.take(kept) for field in fields])
+        return Near(numbers[kept], met.take(kept), judge, left, right, judge.probability(left, right))
+
+    def _with_met(
+        self, connection: duckdb.DuckDBPyConnection, candidates: Candidates, rows: pa.Table, first: int
+    ) -> pa.Table:
+        """New rows, and those of the index that they may be, with their numbers, in order."""
+        met = _numbered(rows, first).select(["row", *self._held])
+        if first:
+            numbers = np.unique(np.concatenate([candidates.left, candidates.right]))
+            connection.register("met_rows", pa.table({"row": numbers[numbers < first].astype(np.int32)}))
+            listed = ", ".join(met.column_names)
+            former = connection.sql(f"SELECT {listed} FROM {self.sql('rows')} SEMI JOIN met_rows USING (row)")
+            met = pa.concat_tables([former.to_arrow_table().cast(met.schema), met])
+        return met.sort_by(self._order)
+
+    def _kept(self, rows: pa.Table) -> pa.Table:
+        """Rows as they are kept: `mark` where it is told, and what `_held` names."""
+        forms = as_columns(prepare_fields(rows, self.fields))
+        told = [name for name in ("mark", self.joined_by) if name in rows.column_names]
+        return pa.table([*(rows[name] for name in told), *forms.columns], names=[*told, *forms.column_names])
+
+    @property
+    def _held(self) -> list[str]:
+        """The columns of kept rows by which they are compared."""
+        joined = [self.joined_by] if self.joined_by else []
+        return [*joined, *column_names(shape_of(self.fields))]
+
+    @property
+    def _order(self) -> list[tuple[str, str]]:
+        """Of two rows the left one is told by their values, whichever came first: a comparison may tell its sides."""
+        return [(name, "ascending") for name in column_names(shape_of(self.fields))]
+
     def told(self) -> list[tuple[str, int]]:
         """The names of what `level_0`, `level_1` … speak of, and the level that stands for "different"."""
-        nothing = pa.table({name: pa.array([], pa.string()) for name in self.columns})
-        return [(field.name, LEVELS[field.kind] - 1) for field in prepare_fields(nothing, self.fields)]
+        return [(field.name, LEVELS[field.kind] - 1) for field in shape_of(self.fields)]
 
     def full_of_parts(self) -> bool:
         """Whether it was extended so often that building it anew is in order."""
@@ -160,9 +229,9 @@ class MatchIndex:
 
 @dataclass(frozen=True)
 class Near:
-    """New rows' pairs with each other and with rows of an index.
+    """New rows' pairs with each other and with rows of an index, but for those that cannot be likely.
 
-    `left` and `right` are places in `numbers` and `rows`: all rows that meet, which `judge` knows.
+    `left` and `right` are places in `numbers` and `rows`: the new rows and those of the pairs, all known to `judge`.
     """
 
     numbers: Codes
@@ -173,35 +242,5 @@ class Near:
     probability: Floats
 
 
-def nearest(
-    connection: duckdb.DuckDBPyConnection, index: MatchIndex, rows: pa.Table, first: int, knowledge: Knowledge
-) -> Near:
-    """Compare new rows, numbered from `first` on, with each other and with those rows of the index that may be them.
-
-    Leaves the new rows' `ranked_keys` in the DuckDB connection.
-    """
-    prepared = prepare_fields(rows, index.fields)
-    add_keys(connection, prepared, first)
-    rank_keys(connection, knowledge.commonness)
-    former = index.sql("keys") if first else "(FROM ranked_keys LIMIT 0)"
-    candidates = pairs_with_new(connection, prepared, knowledge.commonness, former)
-    met = np.union1d(np.concatenate([candidates.left, candidates.right]), np.arange(first, first + rows.num_rows))
-    listed = ", ".join(index.columns)
-    connection.register("met_rows", pa.table({"row": met[met < first].astype(np.int32)}))
-    former_rows = (
-        connection.sql(f"SELECT row, {listed} FROM {index.sql('rows')} SEMI JOIN met_rows USING (row)").to_arrow_table()
-        if first
-        else None
-    )
-    new_rows = rows.append_column("row", pa.array(np.arange(first, first + rows.num_rows, dtype=np.int32)))
-    table = new_rows.select(["row", *index.columns])
-    if former_rows is not None:
-        table = pa.concat_tables([former_rows.select(table.column_names).cast(table.schema), table])
-    # In the order of their values, whichever came first: a comparison may tell its left side from its right one.
-    table = table.sort_by([(name, "ascending") for name in index.columns])
-    numbers = table["row"].to_numpy().astype(np.int32)
-    order = np.argsort(numbers)
-    places = [order[np.searchsorted(numbers, side, sorter=order)] for side in (candidates.left, candidates.right)]
-    left, right = np.minimum(*places).astype(np.int32), np.maximum(*places).astype(np.int32)
-    judge = knowledge.judge(prepare_fields(table, index.fields))
-    return Near(numbers, table, judge, left, right, judge.probability(left, right))
+def _numbered(rows: pa.Table, first: int) -> pa.Table:
+    return rows.add_column(0, "row", pa.array(np.arange(first, first + rows.num_rows, dtype=np.int32)))

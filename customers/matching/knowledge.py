@@ -16,14 +16,16 @@ import pyarrow.parquet as pq
 
 from core.storage import source_mark, write_json, write_parquet
 from customers.matching.candidates import Commonness
-from customers.matching.comparisons import LEVELS, Comparer, GramCounts, Levels
-from customers.matching.fields import Codes, Prepared
+from customers.matching.comparisons import LEVELS, Comparer, GramCounts, Levels, tell_apart
+from customers.matching.fields import NAMES, WORDED, Codes, Kind, Prepared
 from customers.matching.model import MatchModel, Rarity, Shares, known_logs
 
 Floats = npt.NDArray[np.float64]
 # Far below what decides anything: how processors round must not make two runs differ.
 _DECIMALS = 9
 _PAIRS_AT_ONCE = 1_000_000
+# Fields whose texts take long to compare.
+_SLOW: frozenset[Kind] = WORDED | {"email"}
 
 
 @cache
@@ -97,6 +99,39 @@ class Knowledge:
     def judge(self, fields: Sequence[Prepared]) -> Judge:
         """Whoever judges pairs of other records on the same fields."""
         return Judge(fields, Comparer(fields, self.grams), Rarity(fields, known_logs(fields, self.shares)), self.model)
+
+    def hopeful(self, fields: Sequence[Prepared], left: Codes, right: Codes, least: float) -> npt.NDArray[np.int64]:
+        """The places of those pairs that can reach a chance of `least`, by names and numbers alone.
+
+        Whatever takes longer to compare is taken to agree as well as values that are not equal can: of many pairs that
+        meet few come near, and the rest need no closer look.
+        """
+        quick = [place for place, field in enumerate(fields) if field.kind not in _SLOW]
+        named = [place for place, field in enumerate(fields) if field.kind in NAMES]
+        comparer = Comparer([fields[place] for place in quick], {})
+        shares = {
+            (at, number): self.shares[place, number]
+            for at, place in enumerate(named)
+            for number, _ in enumerate(fields[place].forms)
+        }
+        names = [fields[place] for place in named]
+        rarities = Rarity(names, known_logs(names, shares))
+        # Of other values that are equal it is not asked how common they are.
+        rarest = np.array(
+            [
+                min(self.shares[place, number].alone for number, _ in enumerate(field.forms))
+                for place, field in enumerate(fields)
+            ]
+        )
+        found = [np.empty(0, np.int64)]
+        for start in range(0, len(left), _PAIRS_AT_ONCE):
+            a, b = left[start : start + _PAIRS_AT_ONCE], right[start : start + _PAIRS_AT_ONCE]
+            levels = np.stack([tell_apart(field, a, b) for field in fields], axis=1)
+            levels[:, quick] = comparer.levels(a, b)
+            rarity = np.tile(rarest, (len(a), 1))
+            rarity[:, named] = rarities.of(a, b, levels[:, named])
+            found.append(start + np.flatnonzero(self.model.ceiling(levels, rarity) >= least))
+        return np.concatenate(found)
 
     def save(self, folder: Path) -> None:
         """Write it as tables and one JSON file; values that only one person bears are not in it."""

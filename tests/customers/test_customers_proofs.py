@@ -158,7 +158,7 @@ def proofs(held: list[tuple[Any, ...]], events: list[tuple[Any, ...]], until: da
     with connect_duckdb(threads=1) as connection:
         connection.execute("CREATE TABLE horizon AS SELECT ?::TIMESTAMPTZ AS data_until", [until])
         connection.execute(
-            "CREATE TABLE attributes (system VARCHAR, source_id VARCHAR, field VARCHAR, value VARCHAR, "
+            "CREATE TABLE published_attributes (system VARCHAR, source_id VARCHAR, field VARCHAR, value VARCHAR, "
             "occurred_at TIMESTAMPTZ, recorded_at TIMESTAMPTZ)"
         )
         connection.execute(
@@ -168,7 +168,7 @@ def proofs(held: list[tuple[Any, ...]], events: list[tuple[Any, ...]], until: da
         for record, value, hour, late in held:
             if moment(hour, late) <= until:
                 row = ["s", record, "phone", value, moment(hour), moment(hour, late)]
-                connection.execute("INSERT INTO attributes VALUES (?, ?, ?, ?, ?, ?)", row)
+                connection.execute("INSERT INTO published_attributes VALUES (?, ?, ?, ?, ?, ?)", row)
         for number, (record, kind, hour, late, machine) in enumerate(events):
             if moment(hour, late) <= until:
                 since = None if machine is None or (found := moment(hour, late, machine)) > until else found
