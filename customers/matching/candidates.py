@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import duckdb
 import numpy as np
@@ -10,6 +11,7 @@ import pyarrow as pa
 
 from customers.matching.combinations import MOST_JOINED, JoinedKeys, Marks, MarkSet, Places
 from customers.matching.fields import NAMES, WORDED, Codes, Kind, Prepared
+from customers.matching.parts import by_parts
 
 # A value that more records share says too little alone: shared mailboxes, switchboards, placeholders, common names.
 # Such values are joined two and two, then three and three, until what they have in common is rare enough.
@@ -209,9 +211,15 @@ def _add_rare_blocks(
     joined = _joined(connection, ranked, fields)
     listed = f"SELECT DISTINCT block FROM {among} ORDER BY block"
     wanted = _mark_set(connection.sql(listed).to_arrow_table()) if among else None
-    twos = ((rows, marks) for _, _, rows, marks in joined.twos())
-    for found, too_common in zip((twos, joined.threes(common[0])), common, strict=True):
-        _insert(connection, target, joined.table(_rare(found, too_common, wanted)))
+
+    def found(rows: slice) -> pa.Table:
+        part = joined.part(rows)
+        twos = ((rows, marks) for _, _, rows, marks in part.twos())
+        several = zip((twos, part.threes(common[0])), common, strict=True)
+        return part.table(chain.from_iterable(_rare(those, too_common, wanted) for those, too_common in several))
+
+    for blocks in by_parts(len(joined.records), _RECORDS_AT_ONCE, found):
+        _insert(connection, target, blocks)
 
 
 def _rare(

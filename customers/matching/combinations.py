@@ -92,6 +92,10 @@ class JoinedKeys:
         # By column: each is read as a whole.
         return cls(records, np.asfortranarray(keys), np.asfortranarray(fields), worded)
 
+    def part(self, rows: slice) -> "JoinedKeys":
+        """Those of some of the records."""
+        return JoinedKeys(self.records[rows], self.keys[rows], self.fields[rows], self.worded)
+
     def twos(self) -> Iterator[tuple[int, int, Places, Marks]]:
         """For any two ranks: the rows that have both, and what these keys say together."""
         for first in range(MOST_JOINED):

@@ -7,6 +7,8 @@ from functools import partial
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 from rapidfuzz.distance import OSA, JaroWinkler
 from rapidfuzz.process import cpdist
 from scipy.sparse import csr_matrix
@@ -17,15 +19,15 @@ Levels = npt.NDArray[np.int8]
 _Floats = npt.NDArray[np.float32]
 _Strings = npt.NDArray[np.object_]
 BLANK = -1
-# Stands for all levels but the first: the values are told and not equal.
-APART = -2
 ALIKE_MAILBOX = 3
 LEVELS: dict[Kind, int] = {
     "given_name": 4, "family_name": 4, "place": 4, "email": 5, "phone": 4, "date": 5, "identifier": 4, "code": 3,
     "company": 6, "address": 6, "text": 6,
 }  # fmt: skip
 _PAIRS_AT_ONCE = 500_000
-_ValueLevels = Callable[[npt.NDArray[np.int64], npt.NDArray[np.int64]], Levels]
+_SPREAD = 0x9E3779B97F4A7C15
+_Numbers = npt.NDArray[np.int64]
+_ValueLevels = Callable[[_Numbers, _Numbers], Levels]
 
 
 @dataclass(frozen=True)
@@ -87,14 +89,99 @@ class Comparer:
         _discount_named_mailboxes(self._fields, levels)
 
 
-def tell_apart(field: Prepared, left: Codes, right: Codes) -> Levels:
-    """For pairs of records whether a field is equal (0), `APART` or `BLANK`: all that needs no comparison of texts."""
-    levels = np.full(len(left), BLANK, np.int8)
-    for form in field.forms:
-        a, b = form.codes[left], form.codes[right]
-        levels[(a >= 0) & (b >= 0) & (levels == BLANK)] = APART
-        levels[(a >= 0) & (a == b)] = 0
-    return levels
+class Glance:
+    """Tells how well fields of pairs can agree at best, by what is prepared once for each value: no texts are compared.
+
+    Args:
+        fields: the fields of the records.
+    """
+
+    def __init__(self, fields: Sequence[Prepared]) -> None:
+        self._fields = fields
+        self._looks: list[list[_ValueLevels | None]] = [
+            [_look(field.kind, form) for form in field.forms] for field in fields
+        ]
+
+    def levels(self, left: Codes, right: Codes) -> Levels:
+        """For pairs of records the best level that each field can have: 0 where it is equal; `BLANK`."""
+        levels = np.full((len(left), len(self._fields)), BLANK, np.int8)
+        for place, (field, looks) in enumerate(zip(self._fields, self._looks, strict=True)):
+            for form, look in zip(field.forms, looks, strict=True):
+                a, b = form.codes[left].astype(np.int64), form.codes[right].astype(np.int64)
+                told = np.flatnonzero((a >= 0) & (b >= 0))
+                a, b = a[told], b[told]
+                found = (a != b).astype(np.int8)
+                if look is not None:
+                    apart = np.flatnonzero(found)
+                    found[apart] = look(a[apart], b[apart])
+                # As if without sign a blank were worse than any level.
+                levels[told, place] = np.minimum(levels[told, place].view(np.uint8), found.view(np.uint8)).view(np.int8)
+        return levels
+
+
+def _look(kind: Kind, form: Form) -> _ValueLevels | None:
+    """What tells the best level of two different values, given by their numbers; None where that is always 1."""
+    if kind == "email":
+        return _look_at_mailboxes(form.values)
+    if kind in WORDED:
+        signs, last = _signs([f" {value} " for value in form.values], 3), LEVELS[kind] - 1
+
+        def worded(left: _Numbers, right: _Numbers) -> Levels:
+            shared = np.zeros(len(left), np.bool_)
+            for column in signs.T:
+                shared |= (column[left] & column[right]) != 0
+            return np.where(shared, 1, last).astype(np.int8)
+
+        return worded
+    return None
+
+
+def _look_at_mailboxes(addresses: Sequence[str]) -> _ValueLevels:
+    """More than alike are only those of one name, and those a slip or two apart that share initial and digits."""
+    texts = pa.array(addresses, pa.string())
+    local = pc.replace_substring_regex(texts, "@[^@]*$", "")
+    kin = pc.binary_join_element_wise(
+        pc.utf8_slice_codeunits(local, 0, 1), pc.replace_substring_regex(local, "[^0-9]", ""), "|"
+    )
+    names, kins = (np.asarray(pc.dictionary_encode(column).indices) for column in (local, kin))
+    signs = _signs(addresses, 2)
+
+    def look(left: _Numbers, right: _Numbers) -> Levels:
+        near = np.flatnonzero(kins[left] == kins[right])
+        a, b = left[near], right[near]
+        # A slip changes up to six pairs of neighbours (two letters that are swapped), and there may be two.
+        changed = sum(np.bitwise_count(column[a] ^ column[b]) for column in signs.T)
+        levels = np.full(len(left), ALIKE_MAILBOX, np.int8)
+        levels[near[(changed <= 12) | (names[a] == names[b])]] = 1
+        return levels
+
+    return look
+
+
+def _signs(texts: Sequence[str], width: int) -> npt.NDArray[np.uint64]:
+    """A row for each text: 256 bits in four numbers, one bit set for each run of `width` letters in it, or for several.
+
+    Texts without a common bit have no run of letters in common.
+    """
+    ends = np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)))
+    letters = np.frombuffer("".join(texts).encode("utf-32-le"), "<u4").astype(np.uint64)
+    runs = np.zeros(len(letters), np.uint64)
+    for at in range(width):
+        runs[: len(letters) - at] += letters[at:] * np.uint64(_SPREAD ** (at + 1) % 2**64)
+    # Where a text ends the next one begins.
+    whole = np.ones(len(letters), np.bool_)
+    for at in range(1, width):
+        whole[ends - at] = False
+    bits = runs >> np.uint64(56)
+    flags = np.where(whole, np.uint64(1) << (bits & np.uint64(63)), np.uint64(0))
+    starts = np.concatenate([[0], ends[:-1]]) if len(texts) else ends
+    columns = [
+        np.bitwise_or.reduceat(np.where(bits >> np.uint64(6) == word, flags, np.uint64(0)), starts)
+        if len(texts)
+        else np.zeros(0, np.uint64)
+        for word in range(4)
+    ]
+    return np.stack(columns, axis=1)
 
 
 def _comparison(kind: Kind, left: Form, right: Form) -> _ValueLevels:
@@ -118,7 +205,10 @@ def _form_levels(compare: _ValueLevels, left_form: Form, right_form: Form, left:
         return levels
     # The same two values meet often: each is compared once.
     keys = a[told].astype(np.int64) * len(right_form.values) + b[told]
-    unique, inverse = np.unique(keys, return_inverse=True)
+    if (every := len(left_form.values) * len(right_form.values)) <= len(told):
+        unique, inverse = np.arange(every), keys
+    else:
+        unique, inverse = np.unique(keys, return_inverse=True)
     levels[told] = compare(*np.divmod(unique, len(right_form.values)))[inverse]
     return levels
 

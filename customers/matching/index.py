@@ -15,13 +15,25 @@ from pathlib import Path
 
 import duckdb
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from core.storage import connect_duckdb, link_file, write_parquet
 from customers.connectors.raw import literal
 from customers.matching.candidates import Candidates, add_keys, pairs_with_new, rank_keys
 from customers.matching.comparisons import LEVELS
-from customers.matching.fields import Codes, Field, as_columns, column_names, from_columns, prepare_fields, shape_of
+from customers.matching.fields import (
+    NAMES,
+    WORDED,
+    Codes,
+    Field,
+    as_columns,
+    column_names,
+    from_columns,
+    prepare_fields,
+    shape_of,
+)
 from customers.matching.knowledge import Floats, Judge, Knowledge
 from customers.matching.link import learn
 
@@ -173,25 +185,27 @@ class MatchIndex:
         former = self.sql("keys") if first else "(FROM ranked_keys LIMIT 0)"
         candidates = pairs_with_new(connection, prepared, knowledge.commonness, former)
         met = self._with_met(connection, candidates, rows, first)
-        numbers = met["row"].to_numpy().astype(np.int32)
-        order = np.argsort(numbers)
-        places = [order[np.searchsorted(numbers, side, sorter=order)] for side in (candidates.left, candidates.right)]
-        left, right = np.minimum(*places).astype(np.int32), np.maximum(*places).astype(np.int32)
-        fields = from_columns(met, self.fields)
-        hopeful = knowledge.hopeful(fields, left, right, LEAST_KEPT)
-        left, right = left[hopeful], right[hopeful]
-        # Of the many rows that meet, few are looked at closely.
-        close = numbers >= first
-        close[left] = close[right] = True
-        kept, again = np.flatnonzero(close), np.cumsum(close, dtype=np.int32) - 1
-        left, right = again[left], again[right]
-        judge = knowledge.judge([field.take(kept) for field in fields])
-        return Near(numbers[kept], met.take(kept), judge, left, right, judge.probability(left, right))
+        fields, places = from_columns(met, self.fields), _places(met["row"].to_numpy())
+        left, right = places[candidates.left], places[candidates.right]
+        # Of the many pairs that meet few are looked at closely; what takes long to compare is looked at last.
+        for kinds in (NAMES, frozenset(LEVELS) - WORDED):
+            hopeful = knowledge.hopeful(fields, left, right, LEAST_KEPT, kinds)
+            left, right = left[hopeful], right[hopeful]
+            held = met["row"].to_numpy() >= first
+            held[left] = held[right] = True
+            kept, again = np.flatnonzero(held), np.cumsum(held, dtype=np.int32) - 1
+            met, fields, left, right = met.take(kept), [field.take(kept) for field in fields], again[left], again[right]
+        # Of two rows the left one is told by their values, whichever came first: a comparison may tell its sides.
+        order = pc.sort_indices(met, self._order).to_numpy()
+        met, fields, ranks = met.take(order), [field.take(order) for field in fields], _places(order)
+        left, right = np.minimum(ranks[left], ranks[right]), np.maximum(ranks[left], ranks[right])
+        judge = knowledge.judge(fields)
+        return Near(met["row"].to_numpy().astype(np.int32), met, judge, left, right, judge.probability(left, right))
 
     def _with_met(
         self, connection: duckdb.DuckDBPyConnection, candidates: Candidates, rows: pa.Table, first: int
     ) -> pa.Table:
-        """New rows, and those of the index that they may be, with their numbers, in order."""
+        """New rows, and those of the index that they may be, with their numbers."""
         met = _numbered(rows, first).select(["row", *self._held])
         if first:
             numbers = np.unique(np.concatenate([candidates.left, candidates.right]))
@@ -199,7 +213,7 @@ class MatchIndex:
             listed = ", ".join(met.column_names)
             former = connection.sql(f"SELECT {listed} FROM {self.sql('rows')} SEMI JOIN met_rows USING (row)")
             met = pa.concat_tables([former.to_arrow_table().cast(met.schema), met])
-        return met.sort_by(self._order)
+        return met
 
     def _kept(self, rows: pa.Table) -> pa.Table:
         """Rows as they are kept: `mark` where it is told, and what `_held` names."""
@@ -215,7 +229,6 @@ class MatchIndex:
 
     @property
     def _order(self) -> list[tuple[str, str]]:
-        """Of two rows the left one is told by their values, whichever came first: a comparison may tell its sides."""
         return [(name, "ascending") for name in column_names(shape_of(self.fields))]
 
     def told(self) -> list[tuple[str, int]]:
@@ -240,6 +253,13 @@ class Near:
     left: Codes
     right: Codes
     probability: Floats
+
+
+def _places(numbers: npt.NDArray[np.integer]) -> Codes:
+    """For each number at which place it stands."""
+    places = np.zeros(int(numbers.max(initial=0)) + 1, np.int32)
+    places[numbers] = np.arange(len(numbers), dtype=np.int32)
+    return places
 
 
 def _numbered(rows: pa.Table, first: int) -> pa.Table:

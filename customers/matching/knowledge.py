@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,16 +16,16 @@ import pyarrow.parquet as pq
 
 from core.storage import source_mark, write_json, write_parquet
 from customers.matching.candidates import Commonness
-from customers.matching.comparisons import LEVELS, Comparer, GramCounts, Levels, tell_apart
-from customers.matching.fields import NAMES, WORDED, Codes, Kind, Prepared
+from customers.matching.comparisons import LEVELS, Comparer, Glance, GramCounts, Levels
+from customers.matching.fields import NAMES, Codes, Kind, Prepared
 from customers.matching.model import MatchModel, Rarity, Shares, known_logs
+from customers.matching.parts import by_parts
 
 Floats = npt.NDArray[np.float64]
+Places = npt.NDArray[np.int64]
 # Far below what decides anything: how processors round must not make two runs differ.
 _DECIMALS = 9
-_PAIRS_AT_ONCE = 1_000_000
-# Fields whose texts take long to compare.
-_SLOW: frozenset[Kind] = WORDED | {"email"}
+_PAIRS_AT_ONCE = 500_000
 
 
 @cache
@@ -60,14 +60,14 @@ class Judge:
 
     def probability(self, left: Codes, right: Codes, levels: Levels | None = None) -> Floats:
         """The chance of each pair to be one person; `levels` where they are known already."""
-        found = np.empty(len(left))
-        # By parts: what is computed on the way takes a hundred times the space of its result.
-        for start in range(0, len(left), _PAIRS_AT_ONCE):
-            part = slice(start, start + _PAIRS_AT_ONCE)
+
+        def judged(part: slice) -> Floats:
             a, b = left[part], right[part]
             known = self._comparer.levels(a, b) if levels is None else levels[part]
-            found[part] = self._model.probability(known, self._rarity.of(a, b, known)).round(_DECIMALS)
-        return found
+            return self._model.probability(known, self._rarity.of(a, b, known)).round(_DECIMALS)
+
+        # By parts: what is computed on the way takes a hundred times the space of its result.
+        return np.concatenate([np.empty(0), *by_parts(len(left), _PAIRS_AT_ONCE, judged)])
 
     def explain(self, left: Codes, right: Codes) -> Evidence:
         """What each field says about each pair."""
@@ -100,22 +100,29 @@ class Knowledge:
         """Whoever judges pairs of other records on the same fields."""
         return Judge(fields, Comparer(fields, self.grams), Rarity(fields, known_logs(fields, self.shares)), self.model)
 
-    def hopeful(self, fields: Sequence[Prepared], left: Codes, right: Codes, least: float) -> npt.NDArray[np.int64]:
-        """The places of those pairs that can reach a chance of `least`, by names and numbers alone.
+    def hopeful(
+        self, fields: Sequence[Prepared], left: Codes, right: Codes, least: float, kinds: Container[Kind]
+    ) -> Places:
+        """The places of those pairs that can reach a chance of `least`, by a look at some fields, a glance at others.
 
-        Whatever takes longer to compare is taken to agree as well as values that are not equal can: of many pairs that
-        meet few come near, and the rest need no closer look.
+        Of the many pairs that meet few come near; the others need no closer look.
+
+        Args:
+            fields: the compared fields of the records.
+            left: one side of the pairs.
+            right: the other side.
+            least: the chance.
+            kinds: the fields that are compared, names among them.
         """
-        quick = [place for place, field in enumerate(fields) if field.kind not in _SLOW]
-        named = [place for place, field in enumerate(fields) if field.kind in NAMES]
-        comparer = Comparer([fields[place] for place in quick], {})
+        looked_at = [place for place, field in enumerate(fields) if field.kind in kinds]
+        names = [place for place, field in enumerate(fields) if field.kind in NAMES]
         shares = {
             (at, number): self.shares[place, number]
-            for at, place in enumerate(named)
+            for at, place in enumerate(names)
             for number, _ in enumerate(fields[place].forms)
         }
-        names = [fields[place] for place in named]
-        rarities = Rarity(names, known_logs(names, shares))
+        named = [fields[place] for place in names]
+        rarities = Rarity(named, known_logs(named, shares))
         # Of other values that are equal it is not asked how common they are.
         rarest = np.array(
             [
@@ -123,15 +130,16 @@ class Knowledge:
                 for place, field in enumerate(fields)
             ]
         )
-        found = [np.empty(0, np.int64)]
-        for start in range(0, len(left), _PAIRS_AT_ONCE):
-            a, b = left[start : start + _PAIRS_AT_ONCE], right[start : start + _PAIRS_AT_ONCE]
-            levels = np.stack([tell_apart(field, a, b) for field in fields], axis=1)
-            levels[:, quick] = comparer.levels(a, b)
-            rarity = np.tile(rarest, (len(a), 1))
-            rarity[:, named] = rarities.of(a, b, levels[:, named])
-            found.append(start + np.flatnonzero(self.model.ceiling(levels, rarity) >= least))
-        return np.concatenate(found)
+        comparer, glance = Comparer([fields[place] for place in looked_at], {}), Glance(fields)
+
+        def reaching(part: slice) -> Places:
+            a, b = left[part], right[part]
+            levels, rarity = glance.levels(a, b), np.tile(rarest, (len(a), 1))
+            levels[:, looked_at] = comparer.levels(a, b)
+            rarity[:, names] = rarities.of(a, b, levels[:, names])
+            return np.flatnonzero(self.model.ceiling(levels, rarity, looked_at) >= least) + int(part.start)
+
+        return np.concatenate([np.empty(0, np.int64), *by_parts(len(left), _PAIRS_AT_ONCE, reaching)])
 
     def save(self, folder: Path) -> None:
         """Write it as tables and one JSON file; values that only one person bears are not in it."""

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit
 
-from customers.matching.comparisons import APART, BLANK, LEVELS, Levels
+from customers.matching.comparisons import BLANK, LEVELS, Levels
 from customers.matching.fields import Codes, Form, Kind, Prepared
 
 Floats = npt.NDArray[np.float64]
@@ -50,18 +50,23 @@ class MatchModel:
         """The chance of each pair to be one person; `rarity` as `Rarity.of` gives it."""
         return _posteriors(self, levels, rarity)[:, 0]
 
-    def ceiling(self, levels: Levels, rarity: Floats) -> Floats:
-        """The most that `probability` can be of pairs of which some fields were not compared, only told apart.
+    def ceiling(self, levels: Levels, rarity: Floats, exact: Sequence[int]) -> Floats:
+        """The most that `probability` can be of pairs whose fields were not compared yet.
 
         Args:
-            levels: one row a pair; `APART` where the values are not equal, however well they may agree.
-            rarity: of these pairs; no more than what it is for the values that are equal.
+            levels: one row a pair; the best level that each field can have, 0 where it is equal.
+            rarity: of these pairs; where a field is equal no more than what it is for the value.
+            exact: the places of the fields whose levels are those that they have.
         """
         worth = np.zeros(len(levels))
-        for place, (m, u) in enumerate(zip(self.same, self.strangers, strict=True)):
-            worth[levels[:, place] == APART] += max(float(np.log(m / u)[1:].max()), 0.0)
-        for told, known in _worths(self, levels, rarity):
-            worth[told] += known
+        told = _worths(self, levels, rarity)
+        for place, (m, u, (rows, known)) in enumerate(zip(self.same, self.strangers, told, strict=True)):
+            if place not in exact:
+                level = levels[rows, place]
+                # A mailbox that is alike may count for nothing at all.
+                best = np.maximum.accumulate(np.append(np.log(m / u), 0.0)[::-1])[::-1]
+                known = np.where(level > 0, best[level], known)
+            worth[rows] += known
         # Kinship only ever takes from the chance of being one person.
         rest = max(1 - self.prior_same - float(self.prior_related.sum()), 1e-12)
         return np.asarray(expit(worth + np.log(self.prior_same / rest)))
@@ -286,7 +291,7 @@ def _worths(model: MatchModel, levels: Levels, rarity: Floats) -> Iterator[tuple
     """For each field the pairs in which both sides tell it, and the log-likelihood ratio of one person to strangers."""
     for place, (m, u) in enumerate(zip(model.same, model.strangers, strict=True)):
         column = levels[:, place]
-        told = np.flatnonzero(column >= 0)
+        told = np.flatnonzero(column != BLANK)
         level = column[told]
         worth = np.log(m / u)[level]
         # Between strangers a value is as likely as it is common.
