@@ -6,7 +6,7 @@ import duckdb
 
 from core.marks import mark_sql
 from core.settings import Settings
-from core.storage import Workspace
+from core.storage import PARQUET, Workspace
 from core.tables import PURPOSES
 from customers.connectors.raw import literal
 
@@ -111,6 +111,5 @@ class KeepingPeople:
     def save(self, folder: Path) -> None:
         """Write them; the golden records themselves are in the published table `customers`."""
         self._connection.execute(
-            f"COPY (SELECT *, {self._told} FROM people_marks) TO {literal(folder / _MARKS)} "
-            "(FORMAT parquet, COMPRESSION zstd)"
+            f"COPY (SELECT *, {self._told} FROM people_marks) TO {literal(folder / _MARKS)} ({PARQUET})"
         )

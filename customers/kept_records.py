@@ -5,7 +5,7 @@ from pathlib import Path
 import duckdb
 
 from core.marks import mark_sql
-from core.storage import Workspace
+from core.storage import PARQUET, Workspace
 from customers.connectors.raw import literal
 
 _MARKS = "record_marks.parquet"
@@ -168,4 +168,4 @@ class KeepingRecords:
             queries[_VERSIONS] = "FROM versions"
         for name, query in queries.items():
             target = literal(folder / name)
-            self._connection.execute(f"COPY ({query}) TO {target} (FORMAT parquet, COMPRESSION zstd)")
+            self._connection.execute(f"COPY ({query}) TO {target} ({PARQUET})")

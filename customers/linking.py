@@ -85,7 +85,7 @@ def _collect_nodes(connection: duckdb.DuckDBPyConnection) -> None:
         WITH mentions AS (
             SELECT r.system, r.source_id, coalesce(r.recorded_at, e.exported_at) AS known_at
             FROM staged.records r JOIN exports e USING (source)
-            UNION ALL SELECT system, source_id, min(recorded_at) FROM staged.events GROUP BY ALL
+            UNION ALL SELECT system, source_id, recorded_at FROM staged.event_mentions
             UNION ALL SELECT system, source_id, recorded_at FROM staged.field_changes
             UNION ALL SELECT system, source_id, recorded_at FROM deal_people_known
             UNION ALL SELECT system, source_id, recorded_at FROM staged.contracts WHERE source_id IS NOT NULL

@@ -6,7 +6,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from core.storage import link_file
+from core.storage import PARQUET, link_file
 from customers.connectors.raw import literal
 
 _BATCH = 50_000
@@ -88,7 +88,7 @@ class Memory:
                 rows += f" UNION ALL FROM {self._known(table)}"
                 former = []
             path = folder / f"{table}-{len(former):05d}.parquet"
-            self._connection.execute(f"COPY ({rows}) TO {literal(path)} (FORMAT parquet, COMPRESSION zstd)")
+            self._connection.execute(f"COPY ({rows}) TO {literal(path)} ({PARQUET})")
 
     def _known(self, table: str) -> str | None:
         if self._folder is None or not any(self._folder.glob(f"{table}-*.parquet")):

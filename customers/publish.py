@@ -5,6 +5,7 @@ from pathlib import Path
 import duckdb
 
 from core.progress import Progress
+from core.storage import PARQUET
 from core.tables import TABLES
 from customers.connectors.raw import literal
 
@@ -17,9 +18,6 @@ _QUERIES = {
     "events": "published_events",
     "quarantine": "staged.quarantine",
 }
-# The quickest level: the next ones cost a fifth more time and save a twentieth of the space. Where a column has more
-# values than that, a dictionary is of little use, and looking for one takes a quarter of the time.
-_FORMAT = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, DICTIONARY_SIZE_LIMIT 3000"
 # Records and keys are numbered in the order of their names.
 _ORDERS = {
     "identities": ("node", "linked_at"),
@@ -34,7 +32,7 @@ def write_tables(connection: duckdb.DuckDBPyConnection, folder: Path, progress: 
         for name, spec in TABLES.items():
             path = literal(folder / f"{name}.parquet")
             rows = spec.query(_QUERIES.get(name, name), _ORDERS.get(name, ()))
-            connection.execute(f"COPY ({rows}) TO {path} ({_FORMAT})")
+            connection.execute(f"COPY ({rows}) TO {path} ({PARQUET})")
             # Nothing is in force yet: whoever finds a fault here leaves the former generation as it is.
             counts[name] = spec.check_rows(connection, f"read_parquet({path})")
             advance()

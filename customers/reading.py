@@ -79,6 +79,7 @@ class Reader:
                     self._set_strays_aside(source)
                 advance()
         raise_faults(SourceError, "the input", self._faults, "nothing was written; correct this and run again")
+        self._staging.note_mentions()
 
     def _take(self, source: SourceSettings, file: SourceFile, exported_at: datetime | None) -> None:
         """Count a file that is as a former run read it; read any other."""

@@ -14,13 +14,14 @@ from typing import Any
 
 import duckdb
 
-from core.storage import link_file, write_json
+from core.storage import PARQUET, link_file, write_json
 from customers.connectors.raw import literal
 from customers.mapping.sections import STAGING
 
 _BOOKS = {
     "quarantine": "source VARCHAR, file VARCHAR, line BIGINT, section VARCHAR, reason VARCHAR, raw VARCHAR",
     "facts_read": "source VARCHAR, section VARCHAR, day DATE, facts BIGINT, early BIGINT",
+    "event_mentions": "system VARCHAR, source_id VARCHAR, recorded_at TIMESTAMPTZ",
     "files_read": "source VARCHAR, file VARCHAR, rows BIGINT, passed BIGINT, unused_columns VARCHAR[]",
     "forgotten_lines": "source VARCHAR, file VARCHAR, line BIGINT, faulty BOOLEAN",
 }
@@ -30,7 +31,9 @@ _PERSON = "ANTI JOIN gone g ON g.system = t.system AND g.id = t.source_id"
 _DEAL = "ANTI JOIN gone_deals USING (deal_id)"
 # What a table shows of the rows about forgotten people: nothing, but for the contracts of companies.
 _WITHOUT_GONE = {
-    **dict.fromkeys(("records", "field_values", "field_changes", "events", "deal_people", "consents"), _PERSON),
+    **dict.fromkeys(
+        ("records", "field_values", "field_changes", "events", "event_mentions", "deal_people", "consents"), _PERSON
+    ),
     "deals": _DEAL,
     "deal_stages": _DEAL,
     "links": "ANTI JOIN gone g ON g.system = t.left_system AND g.id = t.left_id "
@@ -144,6 +147,13 @@ class Staging:
         numbers = {number for (number,) in rows}
         return [file for file in self.files(source) if file.number in numbers]
 
+    def note_mentions(self) -> None:
+        """Once all was read: note in `event_mentions` when each file's events first speak of each record or key."""
+        self._connection.execute(
+            """INSERT INTO fresh.event_mentions
+            SELECT file_no, system, source_id, min(recorded_at) FROM fresh.events GROUP BY ALL"""
+        )
+
     def leave_out_gone(self) -> None:
         """From now on nothing shows rows about `gone` people, `gone_deals` and the `forgotten_now` lines."""
         for table, without in _WITHOUT_GONE.items():
@@ -219,7 +229,7 @@ class Staging:
                 former, numbers = [], everything
             rows = f"FROM ({query}) WHERE file_no IN ({numbers})"
             target = literal(folder / f"{table}-{len(former):05d}.parquet")
-            self._connection.execute(f"COPY ({rows}) TO {target} (FORMAT parquet, COMPRESSION zstd)")
+            self._connection.execute(f"COPY ({rows}) TO {target} ({PARQUET})")
         whole = len(kept) == len(self._live)
         write_json(folder / _LIST, {"files": [asdict(file) for file in kept], "whole": whole})
 

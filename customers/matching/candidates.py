@@ -27,7 +27,7 @@ _LETTERS = re.compile(r"[^a-z]")
 
 @dataclass(frozen=True)
 class Candidates:
-    """Pairs of record numbers, left < right, in order."""
+    """Pairs of record numbers, left < right."""
 
     left: Codes
     right: Codes
@@ -139,7 +139,7 @@ def _count_blocks(connection: duckdb.DuckDBPyConnection, several: str, largest_b
 
 
 def pairs_of_blocks(connection: duckdb.DuckDBPyConnection, records: int) -> Candidates:
-    """All pairs of records that share a block of the table `blocks`."""
+    """All pairs of records that share a block of the table `blocks`, in order."""
     left, right = [], []
     # By parts: sorting all pairs at once would take many times the space of the answer.
     for start in range(0, max(records, 1), _RECORDS_AT_ONCE):
@@ -165,6 +165,8 @@ def pairs_with_new(
 ) -> Candidates:
     """All pairs of new records, whose `ranked_keys` were made, with each other and with records that came before.
 
+    In any order.
+
     Args:
         connection: holds `ranked_keys` of the new records, whose numbers are above former ones.
         fields: the compared fields.
@@ -187,7 +189,7 @@ def pairs_with_new(
         fitting AS (SELECT block FROM every_block GROUP BY block HAVING count(*) BETWEEN 2 AND {_GROWN_BLOCK})
         SELECT DISTINCT a.record AS l, b.record AS r
         FROM every_block a JOIN new_blocks b ON a.block = b.block AND a.record < b.record
-        SEMI JOIN fitting ON a.block = fitting.block ORDER BY l, r"""
+        SEMI JOIN fitting ON a.block = fitting.block"""
     ).fetchnumpy()
     return Candidates(np.asarray(pairs["l"], np.int32), np.asarray(pairs["r"], np.int32))
 

@@ -199,6 +199,8 @@ class MatchIndex:
         order = pc.sort_indices(met, self._order).to_numpy()
         met, fields, ranks = met.take(order), [field.take(order) for field in fields], _places(order)
         left, right = np.minimum(ranks[left], ranks[right]), np.maximum(ranks[left], ranks[right])
+        order = np.lexsort((right, left))
+        left, right = left[order], right[order]
         judge = knowledge.judge(fields)
         return Near(met["row"].to_numpy().astype(np.int32), met, judge, left, right, judge.probability(left, right))
 
