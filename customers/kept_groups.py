@@ -1,4 +1,4 @@
-"""Groups of linked records about which nothing is new: their events and stages are taken as they were published."""
+"""Groups of linked records about which nothing is new: their events, stages and values are taken as published."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ _ACCOUNT = "account_id"
 
 
 class KeptGroups:
-    """What a former run published of the events and stages of groups of linked records and keys.
+    """What a former run published of the events, stages and values of groups of linked records and keys.
 
     Args:
         workspace: whose tables hold what was published.

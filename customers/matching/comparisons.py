@@ -114,7 +114,7 @@ class Glance:
                 if look is not None:
                     apart = np.flatnonzero(found)
                     found[apart] = look(a[apart], b[apart])
-                # As if without sign a blank were worse than any level.
+                # Read without its sign a blank is worse than any level.
                 levels[told, place] = np.minimum(levels[told, place].view(np.uint8), found.view(np.uint8)).view(np.int8)
         return levels
 

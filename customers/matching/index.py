@@ -231,6 +231,7 @@ class MatchIndex:
 
     @property
     def _order(self) -> list[tuple[str, str]]:
+        """Rows are ordered by their values, whichever came first."""
         return [(name, "ascending") for name in column_names(shape_of(self.fields))]
 
     def told(self) -> list[tuple[str, int]]:
