@@ -326,6 +326,7 @@ def _date_undated_rows(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _attach_contracts(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make `contracts`: each once, with today's person beside it."""
     connection.execute(
         """CREATE TABLE contracts AS
         SELECT c.contract_id, n.customer_id, c.system, c.source_id, c.account_id, c.plan, c.started_at, c.ends_at,

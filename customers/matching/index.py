@@ -19,7 +19,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from core.storage import connect_duckdb, link_file, write_parquet
+from core.storage import PARQUET, connect_duckdb, link_file, write_parquet
 from customers.connectors.raw import literal
 from customers.matching.candidates import Candidates, add_keys, pairs_with_new, rank_keys
 from customers.matching.comparisons import LEVELS
@@ -127,7 +127,7 @@ class MatchIndex:
             }
             for prefix, query in queries.items():
                 target = literal(self.folder / f"{prefix}-00000.parquet")
-                connection.execute(f"COPY ({query}) TO {target} (FORMAT parquet, COMPRESSION zstd)")
+                connection.execute(f"COPY ({query}) TO {target} ({PARQUET})")
 
     def _add(self, rows: pa.Table, first: int, knowledge: Knowledge) -> None:
         with connect_duckdb(memory_gb=_MEMORY_GB) as connection:

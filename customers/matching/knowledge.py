@@ -115,6 +115,7 @@ class Knowledge:
             kinds: the fields that are compared, names among them.
         """
         looked_at = [place for place, field in enumerate(fields) if field.kind in kinds]
+        glanced_at = [place for place, field in enumerate(fields) if field.kind not in kinds]
         names = [place for place, field in enumerate(fields) if field.kind in NAMES]
         shares = {
             (at, number): self.shares[place, number]
@@ -130,12 +131,13 @@ class Knowledge:
                 for place, field in enumerate(fields)
             ]
         )
-        comparer, glance = Comparer([fields[place] for place in looked_at], {}), Glance(fields)
+        comparer = Comparer([fields[place] for place in looked_at], {})
+        glance = Glance([fields[place] for place in glanced_at])
 
         def reaching(part: slice) -> Places:
             a, b = left[part], right[part]
-            levels, rarity = glance.levels(a, b), np.tile(rarest, (len(a), 1))
-            levels[:, looked_at] = comparer.levels(a, b)
+            levels, rarity = np.empty((len(a), len(fields)), np.int8), np.tile(rarest, (len(a), 1))
+            levels[:, looked_at], levels[:, glanced_at] = comparer.levels(a, b), glance.levels(a, b)
             rarity[:, names] = rarities.of(a, b, levels[:, names])
             return np.flatnonzero(self.model.ceiling(levels, rarity, looked_at) >= least) + int(part.start)
 
